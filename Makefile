@@ -1,0 +1,50 @@
+# A thin face: every target is one command that you can also type (see README.md).
+PYTHON ?= python3
+PROFILE ?= laptop
+VENV := .venv
+BIN := $(VENV)/bin
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help book lab test lint unit notebooks chapters site browser clean
+
+help: ## what you can ask for
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+book: $(VENV)/.stamp ## run every chapter (PROFILE=laptop) and build the book; says where to open it
+	$(BIN)/python tools/run_chapters.py --profile $(PROFILE) && $(BIN)/python tools/build_book.py --profile $(PROFILE)
+
+lab: $(VENV)/.stamp ## open the chapters live in JupyterLab
+	$(BIN)/jupyter lab book/intro.ipynb
+
+test: lint unit notebooks chapters site browser ## everything that is checked, in this order
+
+lint: $(VENV)/.stamp ## style of the code; chapters stored without outputs
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && find book -name '*.ipynb' -not -path '*/.*' -exec $(BIN)/nbstripout --keep-id --verify {} +
+
+unit: $(VENV)/.stamp ## the package and the tools
+	$(BIN)/python -m pytest -q --ignore=tests/book
+
+notebooks: $(VENV)/.stamp ## every chapter runs by itself (smoke profile)
+	$(BIN)/python -m pytest -q --nbmake book/
+
+chapters: $(VENV)/.stamp ## every chapter end to end, with what it must have measured (smoke profile)
+	$(BIN)/python -m pytest -q tests/book/test_chapters.py
+
+site: chapters ## the book from those runs, warnings as errors
+	$(BIN)/python tools/build_book.py --profile smoke
+
+browser: site ## the built book in a browser: nothing off-host, no error, math and figures drawn
+	$(BIN)/python -m pytest -q tests/book/test_built_book.py
+
+clean: ## remove what was built (the installation in .venv stays)
+	rm -rf _build .pytest_cache .ruff_cache
+
+# The installation: made again only when a requirement changes, and only complete when the stamp is there.
+$(VENV)/.stamp: requirements.txt tools/requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"Python 3.11 or newer is needed, {sys.executable} is {v.major}.{v.minor}; name another one: make PYTHON=/path/to/python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@# where Python may not write bytecode, every kernel would compile every import again: 1 s for torch alone
+	@if [ -n "$$PYTHONDONTWRITEBYTECODE" ]; then $(BIN)/python -m compileall -q $(VENV)/lib >/dev/null || true; fi
+	@touch $@

@@ -1,0 +1,492 @@
+r"""Bimodal Trifeatures: pairs of images whose shared, unique and synergistic labels are known by construction.
+
+One image shows one of 10 shapes, filled with one of 10 textures in one of 10 colours, somewhere on a grey canvas. A pair
+is two images of the same shape, so the tasks separate what there is to know about the pair:
+
+====  =========================================================  ==================================
+task  label                                                      where the information sits
+====  =========================================================  ==================================
+R     the shape                                                  in both images (redundant)
+U1    the texture of image 1                                     in image 1 alone (unique)
+U2    the texture of image 2                                     in image 2 alone (unique)
+S     does (texture of image 1, colour of image 2) fit the map?  in neither alone (synergy)
+====  =========================================================  ==================================
+
+The map is a bijection of textures onto colours, drawn once and shared by every split. Biased pairs all fit it, which is
+what lets a model learn the map without labels.
+
+Source: Hermann and Lampinen (2020) for the images; Dufumier et al. (ICLR 2025), "What to align in multimodal
+contrastive learning?", section 4, for the pairs and the tasks.
+
+Differs from the authors' code: rendering, split, map and pairing each have a generator of their own; evaluation images
+are never cropped at random; an image is not paired with itself unless asked for; a shape is never cut by the border.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from comm_lite import _check
+
+SHAPES = ("triangle", "square", "plus", "circle", "tee", "rhombus", "pentagon", "star", "fivesquare", "trapezoid")
+TEXTURES = ("solid", "stripes", "grid", "hexgrid", "dots", "noise", "triangles", "zigzags", "rain", "pluses")
+COLOURS = {
+    "red": (1.0, 0.0, 0.0),
+    "green": (0.0, 1.0, 0.0),
+    "blue": (0.0, 0.0, 1.0),
+    "yellow": (1.0, 1.0, 0.0),
+    "pink": (1.0, 0.4, 1.0),
+    "cyan": (0.0, 1.0, 1.0),
+    "purple": (0.3, 0.0, 0.5),
+    "ocean": (0.1, 0.4, 0.5),
+    "orange": (1.0, 0.6, 0.0),
+    "white": (1.0, 1.0, 1.0),
+}
+"""Colour names and their (red, green, blue), each in [0, 1]."""
+
+TASKS = ("R", "U1", "U2", "S")
+GREY = 0.5
+_BOX = 128 / 224  # the side of the box that a shape is drawn in, in canvas sides
+_REACH = 1.18  # no shape reaches further from its centre, in half boxes; so none is ever cut by the border
+_TURN = math.pi / 4  # shapes and textures are turned by up to 45 degrees either way
+
+
+def _polygon(x: Tensor, y: Tensor, corners: list[tuple[float, float]]) -> Tensor:
+    """Even-odd rule: a point is inside when a ray to the right crosses the outline an odd number of times."""
+    inside = torch.zeros_like(x, dtype=torch.bool)
+    for (x1, y1), (x2, y2) in zip(corners, corners[1:] + corners[:1], strict=True):
+        if y1 != y2:
+            inside ^= ((y < y1) != (y < y2)) & (x < x1 + (y - y1) * (x2 - x1) / (y2 - y1))
+    return inside
+
+
+def _ring(corners: int, *radii: float) -> list[tuple[float, float]]:
+    """Corners on circles about the centre, the first on top, taking the radii in turn."""
+    turn = [2 * math.pi * k / corners for k in range(corners)]
+    return [(radii[k % len(radii)] * math.sin(t), -radii[k % len(radii)] * math.cos(t)) for k, t in enumerate(turn)]
+
+
+def _shape_masks(x: Tensor, y: Tensor) -> Tensor:
+    """The ten shapes at points of the box [-1, 1] x [-1, 1] (y grows downward), as booleans (10, *x.shape)."""
+    ax, ay = x.abs(), y.abs()
+    third = 0.82 / 3
+    return torch.stack(
+        [
+            _polygon(x, y, _ring(3, 1.12)),
+            (ax < 0.82) & (ay < 0.82),
+            ((ax < 0.32) & (ay < 0.98)) | ((ay < 0.32) & (ax < 0.98)),
+            x**2 + y**2 < 0.92**2,
+            ((ay + 0.0 < 0.9) & (ax < 0.3)) | ((y > -0.9) & (y < -0.32) & (ax < 0.75)),
+            ax / 0.72 + ay / 1.12 < 1,
+            _polygon(x, y, _ring(5, 1.02)),
+            _polygon(x, y, _ring(10, 1.12, 0.5)),
+            (ax < 3 * third) & (ay < 3 * third) & ((ax < third) == (ay < third)),
+            _polygon(x, y, [(-0.5, -0.65), (0.5, -0.65), (0.95, 0.65), (-0.95, 0.65)]),
+        ]
+    )
+
+
+def _texture_masks(u: Tensor, v: Tensor, generator: torch.Generator) -> Tensor:
+    """The ten textures at points measured in texture periods, as floats (10, *u.shape)."""
+    fu, fv = u % 1, v % 1
+    cu, cv = fu - 0.5, fv - 0.5
+    saw = 2 * cu.abs()  # 1 at the border of a period, 0 in its middle
+    # hexagons: the distance to the nearest cell border, from the two interleaved lattices of cell centres
+    s = math.sqrt(3)
+    a = torch.stack([cu, ((v / s) % 1 - 0.5) * s])
+    b = torch.stack([(u - 0.5) % 1 - 0.5, (((v - s / 2) / s) % 1 - 0.5) * s])
+    near = torch.where((a.square().sum(0) < b.square().sum(0)), a, b).abs()
+    hexagon = torch.maximum(near[0], 0.5 * near[0] + s / 2 * near[1])
+    # noise: grains of a fifth of a period, on or off; rain: dashes that start at a random height in each column
+    cells = int(max(u.abs().max(), v.abs().max())) + 2
+    grains = torch.rand(2 * 5 * cells, 2 * 5 * cells, generator=generator) < 0.5
+    noise = grains[(5 * (v + cells)).long(), (5 * (u + cells)).long()]
+    start = 2 * torch.rand(4 * cells, generator=generator)[(2 * (u + cells)).long()]
+    rain = ((2 * u) % 1 < 0.5) & ((v + start) % 2 < 1.1)
+    return torch.stack(
+        [
+            torch.ones_like(u, dtype=torch.bool),
+            fu < 0.5,
+            (fu < 0.3) | (fv < 0.3),
+            hexagon > 0.36,
+            cu.square() + cv.square() < 0.32**2,
+            noise,
+            (saw < fv) & (fv < 0.9),
+            (v + saw) % 1 < 0.5,
+            rain,
+            ((cu.abs() < 0.13) & (cv.abs() < 0.38)) | ((cv.abs() < 0.13) & (cu.abs() < 0.38)),
+        ]
+    )
+
+
+def _points(size: int, extent: float, oversample: int) -> tuple[Tensor, Tensor]:
+    """Centres of ``oversample`` squared points in each of ``size`` squared pixels over [-extent, extent]."""
+    line = (torch.arange(size * oversample) + 0.5) / (size * oversample) * 2 * extent - extent
+    y, x = torch.meshgrid(line, line, indexing="ij")
+    return x, y
+
+
+def _sheet(masks: Tensor, oversample: int) -> Tensor:
+    """Average the points of each pixel and stack the ten pictures into one tall sheet (1, 1, 10 * side, side)."""
+    return F.avg_pool2d(masks.float()[:, None], oversample).reshape(1, 1, -1, masks.shape[-1] // oversample)
+
+
+def _look_up(sheet: Tensor, picture: Tensor, angle: Tensor, shift: Tensor, size: int, scale: float) -> Tensor:
+    r"""Turn and shift picture ``picture[i]`` of ``sheet`` and return it as (B, 1, size, size).
+
+    ``scale`` says how many half pictures half a canvas is long; ``shift`` is in half pictures. Points outside a
+    picture take the value of its border.
+    """
+    side = sheet.shape[-1]
+    count = sheet.shape[-2] // side
+    cos, sin = scale * torch.cos(angle), scale * torch.sin(angle)
+    line = (torch.arange(size, device=sheet.device) + 0.5) / size * 2 - 1
+    inside = 1 - 1 / side  # the centre of the outermost pixel
+    u = (cos[:, None] * line + shift[:, :1])[:, None, :] - (sin[:, None] * line)[:, :, None]
+    v = (sin[:, None] * line + shift[:, 1:])[:, None, :] + (cos[:, None] * line)[:, :, None]
+    v = v.clamp_(-inside, inside).add_((2 * picture + 1 - count).view(-1, 1, 1)).div_(count)
+    grid = torch.stack([u.clamp_(-inside, inside), v], dim=-1)  # (B, size, size, 2)
+    return F.grid_sample(sheet.expand(len(picture), -1, -1, -1), grid, align_corners=False)
+
+
+def render(factors: Tensor, *, size: int = 64, texture_period: float = 10.0, generator: torch.Generator) -> Tensor:
+    r"""Draw one image per row of ``factors``, each at a random place, with shape and texture turned at random.
+
+    With m = shape x texture in [0, 1], a pixel is m * colour + (1 - m) * grey. The ten shapes and ten textures are
+    drawn once, with 16 points a pixel; each image is then two look-ups into these sheets, so the cost of an image does
+    not depend on how complicated its texture is.
+
+    Args:
+        factors: (B, 3) integers, the columns being indices into `SHAPES`, `TEXTURES` and `COLOURS`, each in 0..9.
+        size: side of the square image in pixels, at least 16. The paper uses 224.
+        texture_period: length after which a texture repeats, in pixels; below 4 the textures blur into grey.
+        generator: source of places, angles and offsets. Its device is the device of the images.
+
+    Returns:
+        (B, 3, size, size) images as uint8 in 0..255, on the generator's device.
+
+    Raises:
+        TypeError: if ``factors`` is not an integer tensor or ``size`` is not an integer.
+        ValueError: if a shape, range or period is not as described.
+
+    Example:
+        >>> star = torch.tensor([[SHAPES.index("star"), TEXTURES.index("dots"), 0]])
+        >>> render(star, size=64, generator=torch.Generator().manual_seed(0)).shape
+        torch.Size([1, 3, 64, 64])
+
+    Source: bimodal Trifeature of Dufumier et al. (ICLR 2025). Differs from the authors' code: angles are real numbers
+    rather than whole degrees, and the shape keeps clear of the border.
+    """
+    _check.shape("factors", factors, "B 3")
+    _check.integers("factors", factors)
+    if factors.shape[1] != 3 or factors.numel() and not (0 <= int(factors.min()) and int(factors.max()) <= 9):
+        raise ValueError(
+            f"factors must have shape (B, 3) with values in 0..9, got shape {tuple(factors.shape)} and values up to "
+            f"{factors.max().item() if factors.numel() else 'none'}; the columns are shape, texture and colour"
+        )
+    _check.whole("size", size, least=16)
+    _check.positive("texture_period", texture_period)
+    device = generator.device
+    factors = factors.to(device)
+    # a canvas of twice the side leaves room to turn by 45 degrees and to shift by 0.29 of a side
+    canvas = [c * size / texture_period for c in _points(2 * size, 1.0, 4)]
+    sheets_from = torch.Generator().manual_seed(int(torch.randint(2**31, (1,), generator=generator, device=device)))
+    textures = _sheet(_texture_masks(*canvas, sheets_from), 4).to(device)
+    # the sheet of shapes has the canvas's own resolution; its box reaches to where every shape has ended
+    shapes = _sheet(_shape_masks(*_points(round(_BOX * size * _REACH) + 2, _REACH * 1.03, 4)), 4).to(device)
+    palette = torch.tensor(list(COLOURS.values()), device=device)
+    images = torch.empty(len(factors), 3, size, size, dtype=torch.uint8, device=device)
+    for start in range(0, len(factors), 64):  # 64 images at a time stay in the cache
+        rows = factors[start : start + 64]
+        draw = torch.rand(len(rows), 6, generator=generator, device=device)
+        angle = (2 * draw[:, :2] - 1) * _TURN
+        place = (2 * draw[:, 2:4] - 1) * (1 - _BOX * _REACH)
+        offset = (2 * draw[:, 4:] - 1) * (1 - math.sqrt(0.5))
+        turned = torch.stack(  # the place seen from the turned shape
+            [
+                angle[:, 0].cos() * place[:, 0] - angle[:, 0].sin() * place[:, 1],
+                angle[:, 0].sin() * place[:, 0] + angle[:, 0].cos() * place[:, 1],
+            ],
+            dim=1,
+        )
+        zoom = 1 / (_BOX * _REACH * 1.03)
+        mask = _look_up(shapes, rows[:, 0], angle[:, 0], -turned * zoom, size, zoom)
+        mask *= _look_up(textures, rows[:, 1], angle[:, 1], offset, size, 0.5)
+        colour = (palette[rows[:, 2]] - GREY)[:, :, None, None]
+        images[start : start + 64] = torch.addcmul(torch.tensor(255 * GREY + 0.5, device=device), mask, 255 * colour)
+    return images
+
+
+@dataclass(frozen=True)
+class TrifeaturesConfig:
+    r"""Everything that fixes a bimodal Trifeatures data set, but for the seed."""
+
+    size: int = 64
+    """Side of an image in pixels, at least 16; the paper's is 224."""
+    texture_period: float = 8.0
+    """Length after which a texture repeats, in pixels; the paper's is 10 at 224 px."""
+    train_renders: int = 12
+    """Distinct images of each training combination; the paper's is 3."""
+    test_renders: int = 10
+    """Distinct images of each held-out combination; the paper's is 1."""
+    validation_combinations: int = 0
+    """Combinations taken out of the 800 training ones, to choose settings on; tests never see them."""
+    train_pairs: int = 10_000
+    """Pairs a model is pre-trained on, and pairs its probe is trained on."""
+    test_pairs: int | None = 10_000
+    """Pairs of held-out images that a probe is scored on; None takes every allowed pair, in the paper about 4 096."""
+    self_pairs: bool = False
+    """Whether an image may be paired with itself, as in the paper's data."""
+
+    def __post_init__(self) -> None:
+        _check.whole("size", self.size, least=16)
+        _check.positive("texture_period", self.texture_period)
+        for name in ("train_renders", "test_renders", "train_pairs", "test_pairs"):
+            if name != "test_pairs" or self.test_pairs is not None:
+                _check.whole(name, getattr(self, name))
+        _check.whole("validation_combinations", self.validation_combinations, least=0)
+        if self.validation_combinations > 700:
+            raise ValueError(
+                f"validation_combinations must leave 100 of the 800 training combinations, "
+                f"got {self.validation_combinations}; ask for at most 700"
+            )
+
+
+def combinations() -> Tensor:
+    r"""List all 1 000 combinations of shape, texture and colour.
+
+    Returns:
+        (1000, 3) integers, as `render` takes them.
+
+    Example:
+        >>> combinations()[-1]
+        tensor([9, 9, 9])
+    """
+    return torch.cartesian_prod(*[torch.arange(10)] * 3)
+
+
+@dataclass(frozen=True)
+class Images:
+    r"""Rendered images with what they show."""
+
+    pixels: Tensor
+    """(N, 3, H, W) uint8."""
+    factors: Tensor
+    """(N, 3) indices into `SHAPES`, `TEXTURES` and `COLOURS`."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    r"""Pairs of images of the same shape, with their labels; it can be trained on and iterated over in batches."""
+
+    images: Images
+    """The images that the pairs are made of."""
+    index: Tensor
+    """(N, 2) positions of the two images of each pair."""
+    mapping: Tensor
+    """(10,) the colour that belongs to each texture."""
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def labels(self, rows: Tensor | slice = slice(None)) -> dict[str, Tensor]:
+        r"""Return the labels of the tasks R, U1, U2 and S for the pairs in ``rows``, each (len(rows),)."""
+        first, second = self.images.factors[self.index[rows]].unbind(1)
+        fits = self.mapping[first[:, 1]] == second[:, 2]
+        return {"R": first[:, 0], "U1": first[:, 1], "U2": second[:, 1], "S": fits.long()}
+
+    def combination(self) -> Tensor:
+        r"""Return (N, 2) numbers of the two combinations of each pair: the items that an interval resamples."""
+        weights = torch.tensor([100, 10, 1], device=self.index.device)
+        return (self.images.factors * weights).sum(1)[self.index]
+
+    def batch(self, rows: Tensor | slice) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        r"""Return one batch ``(x, y)``: images as float32 in [0, 1] under ``image1`` and ``image2``, and the labels."""
+        first, second = self.index[rows].unbind(1)
+        pixels = self.images.pixels
+        return {"image1": pixels[first] / 255, "image2": pixels[second] / 255}, self.labels(rows)
+
+    def batches(self, batch_size: int, *, generator: torch.Generator | None = None) -> Batches:
+        r"""Cut the pairs into batches.
+
+        Args:
+            batch_size: pairs in a batch, at least 1.
+            generator: with one, each pass shuffles anew and drops a last batch that is not full, as training wants;
+                without, the order is fixed and every pair comes once, as evaluation wants.
+
+        Returns:
+            An iterable of ``(x, y)`` that can be passed over as often as wanted.
+        """
+        return Batches(self, batch_size, generator)
+
+
+@dataclass(frozen=True)
+class Batches:
+    r"""Batches of pairs; each pass over it is one epoch."""
+
+    pairs: Pairs
+    batch_size: int
+    generator: torch.Generator | None = None
+
+    def __post_init__(self) -> None:
+        _check.whole("batch_size", self.batch_size)
+        if self.generator is not None and self.batch_size > len(self.pairs):
+            raise ValueError(
+                f"batch_size must be at most the number of pairs, {len(self.pairs)}, got {self.batch_size}; "
+                f"an epoch would have no full batch"
+            )
+
+    def __len__(self) -> int:
+        full = len(self.pairs) / self.batch_size
+        return math.ceil(full) if self.generator is None else math.floor(full)
+
+    def __iter__(self) -> Iterator[tuple[dict[str, Tensor], dict[str, Tensor]]]:
+        n, device = len(self.pairs), self.pairs.index.device
+        if self.generator is None:
+            order = torch.arange(n, device=device)
+        else:
+            order = torch.randperm(n, generator=self.generator, device=self.generator.device).to(device)
+        for start in range(0, len(self) * self.batch_size, self.batch_size):
+            yield self.pairs.batch(order[start : start + self.batch_size])
+
+
+def pair_up(
+    images: Images,
+    count: int | None,
+    *,
+    mapping: Tensor,
+    biased: bool = False,
+    self_pairs: bool = False,
+    generator: torch.Generator,
+) -> Pairs:
+    r"""Draw pairs of images that share their shape, without replacement and all equally likely.
+
+    Args:
+        images: what to pair.
+        count: number of pairs; None takes every allowed pair.
+        mapping: (10,) the colour that belongs to each texture, a permutation of 0..9.
+        biased: whether to allow only pairs in which (texture of image 1, colour of image 2) fits ``mapping``.
+        self_pairs: whether an image may be paired with itself, as in the paper's data.
+        generator: source of the draw.
+
+    Returns:
+        The pairs, in random order.
+
+    Raises:
+        TypeError: if ``mapping`` is not an integer tensor or ``count`` is not an integer.
+        ValueError: if ``mapping`` is not a permutation, or ``count`` is below 1 or above the number of allowed pairs.
+
+    Example:
+        >>> g = torch.Generator().manual_seed(0)
+        >>> factors = combinations()[::37]
+        >>> images = Images(render(factors, size=16, generator=g), factors)
+        >>> len(pair_up(images, 30, mapping=torch.arange(10), generator=g))
+        30
+    """
+    device = images.factors.device
+    _check.shape("mapping", mapping, "K")
+    _check.integers("mapping", mapping)
+    if count is not None:
+        _check.whole("count", count)
+    if sorted(mapping.tolist()) != list(range(10)):
+        raise ValueError(
+            f"mapping must be a permutation of 0..9, got {mapping.tolist()}; draw one with torch.randperm(10)"
+        )
+    found = []
+    for shape in range(10):
+        own = (images.factors[:, 0] == shape).nonzero().squeeze(1)
+        allowed = torch.ones(len(own), len(own), dtype=torch.bool, device=device)
+        if biased:
+            wanted = mapping.to(device)[images.factors[own, 1]]
+            allowed = wanted[:, None] == images.factors[own, 2][None, :]
+        if not self_pairs:
+            allowed.fill_diagonal_(False)
+        found.append(own[allowed.nonzero()])
+    index = torch.cat(found)
+    if count is not None and count > len(index):
+        raise ValueError(
+            f"count must be at most the number of allowed pairs, {len(index)}, got {count}; "
+            f"ask for fewer pairs or render more images"
+        )
+    order = torch.randperm(len(index), generator=generator, device=generator.device).to(device)
+    return Pairs(images, index[order[:count]], mapping.to(device))
+
+
+@dataclass(frozen=True)
+class Trifeatures:
+    r"""All splits of one bimodal Trifeatures data set; the splits share one map and no combination."""
+
+    train: Pairs
+    """Unbiased pairs of training images: for pre-training on R, U1, U2, and for every probe."""
+    train_biased: Pairs
+    """Pairs of training images that all fit the map: for pre-training on S."""
+    validation: Pairs | None
+    """Unbiased pairs of combinations that are held out for choosing settings; None where none were asked for."""
+    test: Pairs
+    """Unbiased pairs of test combinations."""
+
+
+def trifeatures(config: TrifeaturesConfig, *, seed: int = 0, device: str | torch.device = "cpu") -> Trifeatures:
+    r"""Render and pair a complete bimodal Trifeatures data set.
+
+    Args:
+        config: sizes and counts.
+        seed: a whole number of at least 0. It seeds four generators, one each for the split, the map, the rendering
+            and the pairing, so that changing the number of images changes neither split nor map.
+        device: where to render and keep the images.
+
+    Returns:
+        The splits: 800 training combinations less those for validation, and 200 test combinations. A test claim rests
+        on 200 * ``test_renders`` distinct images: 2 000 by default, where the paper's rests on 200.
+
+    Raises:
+        ValueError: if there are fewer allowed pairs than asked for.
+
+    Example:
+        >>> small = TrifeaturesConfig(size=16, train_renders=1, test_renders=1, train_pairs=100, test_pairs=100)
+        >>> data = trifeatures(small, seed=0)
+        >>> x, y = data.test.batch(slice(4))
+        >>> x["image1"].shape, sorted(y)
+        (torch.Size([4, 3, 16, 16]), ['R', 'S', 'U1', 'U2'])
+    """
+    _check.whole("seed", seed, least=0)
+    device = torch.device(device)
+
+    def generator(stream: int, on: torch.device | str = "cpu") -> torch.Generator:
+        return torch.Generator(on).manual_seed(1_000 * seed + stream)
+
+    everything = combinations()
+    order = torch.randperm(1000, generator=generator(1))
+    mapping = torch.randperm(10, generator=generator(2))
+    cuts = [800 - config.validation_combinations, config.validation_combinations, 200]
+    parts = dict(zip(("train", "validation", "test"), order.split(cuts), strict=True))
+
+    def images(part: str, renders: int, stream: int) -> Images:
+        factors = everything[parts[part].sort().values].repeat_interleave(renders, dim=0)
+        drawn = render(
+            factors, size=config.size, texture_period=config.texture_period, generator=generator(stream, device)
+        )
+        return Images(drawn, factors.to(device))
+
+    def pairs(of: Images, count: int | None, stream: int, *, biased: bool = False) -> Pairs:
+        return pair_up(
+            of, count, mapping=mapping, biased=biased, self_pairs=config.self_pairs, generator=generator(stream)
+        )
+
+    train = images("train", config.train_renders, 3)
+    test = images("test", config.test_renders, 4)
+    held_out = None
+    if config.validation_combinations:
+        held_out = pairs(images("validation", config.test_renders, 5), config.test_pairs, 9)
+    return Trifeatures(
+        train=pairs(train, config.train_pairs, 6),
+        train_biased=pairs(train, config.train_pairs, 7, biased=True),
+        validation=held_out,
+        test=pairs(test, config.test_pairs, 8),
+    )

@@ -1,0 +1,21 @@
+r"""Contrastive losses: pure functions of tensors, in nats, averaged over the batch."""
+
+from comm_lite.losses.clip import clip_loss, clip_terms
+from comm_lite.losses.cmc import cmc_loss, cmc_terms
+from comm_lite.losses.comm import comm_loss, comm_terms
+from comm_lite.losses.cross_self import cross_self_loss, cross_self_terms
+from comm_lite.losses.infonce import cosine, info_nce, nt_xent
+
+__all__ = [
+    "clip_loss",
+    "clip_terms",
+    "cmc_loss",
+    "cmc_terms",
+    "comm_loss",
+    "comm_terms",
+    "cosine",
+    "cross_self_loss",
+    "cross_self_terms",
+    "info_nce",
+    "nt_xent",
+]

@@ -1,0 +1,154 @@
+r"""The built book in a browser: nothing off-host, no error, math and figures drawn. No network is needed."""
+
+import functools
+import http.server
+import json
+import os
+import shutil
+import threading
+
+import pytest
+
+from run_chapters import ROOT, toc_pages
+
+HTML = ROOT / "_build" / "html" / "smoke"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+GET_ONE = "no browser found; on Debian and Ubuntu: apt-get update && apt-get install -y chromium"
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+QUIET += ["--disable-component-update", "--disable-sync"]
+PAGES = {page.with_suffix(".html").as_posix(): page for page in toc_pages()}
+OWN = ["search.html", "genindex.html"]  # pages that Sphinx adds
+
+
+@pytest.fixture(scope="module", autouse=True)
+def built():
+    missing = [page for page in PAGES if not (HTML / page).is_file()]
+    assert not missing, f"{missing} not built; run: make site"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        (pytest.fail if os.environ.get("COMM_LITE_REQUIRE_BROWSER") == "1" else pytest.skip)(GET_ONE)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, headless=True, args=QUIET)
+        yield browser
+        browser.close()
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def host():
+    handler = functools.partial(Quiet, directory=str(HTML))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def visit(browser):
+    """Open a page; return it with everything that it asked for and every error that it had."""
+    contexts = []
+
+    def visit(url, allowed, **context):
+        contexts.append(browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **context}))
+        page = contexts[-1].new_page()
+        asked, errors = [], []
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("requestfailed", lambda request: errors.append(f"failed: {request.url}"))
+        page.on("response", lambda answer: errors.append(f"{answer.status} {answer.url}") if answer.status > 399 else 0)
+        page.on("pageerror", lambda error: errors.append(f"page: {error}"))
+        page.on("console", lambda said: errors.append(f"console: {said.text}") if said.type == "error" else 0)
+        page.goto(url, wait_until="load")
+        page.wait_for_function("!window.MathJax || (MathJax.startup && MathJax.startup.promise)")
+        page.evaluate("window.MathJax && MathJax.startup.promise")
+        page.evaluate("window.commPlotly")
+        page.wait_for_timeout(500)
+        asked = [url for url in asked if not url.startswith(("data:", "blob:"))]
+        assert asked, "the page asked for nothing: was it looked at?"
+        return page, [url for url in asked if not url.startswith(allowed)], errors
+
+    yield visit
+    for context in contexts:
+        context.close()
+
+
+def expected(page):
+    """Return whether the source of a page has math, and how many Plotly figures its run made."""
+    if page.suffix != ".ipynb":
+        text = (ROOT / page).read_text(encoding="utf-8")
+        return "$" in text or "{math}" in text, 0
+    cells = json.loads((ROOT / "_build" / "executed" / "smoke" / page).read_text(encoding="utf-8"))["cells"]
+    prose = "".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+    figures = [o for cell in cells for o in cell.get("outputs", []) if "application/vnd.plotly.v1+json" in str(o)]
+    return "$" in prose or "{math}" in prose, len(figures)
+
+
+def check(page, source):
+    math, figures = expected(source)
+    assert (page.locator("mjx-container").count() > 0) == math
+    assert page.locator("mjx-merror").count() == 0
+    assert page.locator(".comm-plotly.js-plotly-plot").count() == figures
+    for index in range(figures):
+        drawn = page.locator(".comm-plotly.js-plotly-plot").nth(index)
+        assert drawn.locator(".main-svg").count() > 0 and drawn.get_attribute("aria-label")
+    words = page.locator("body").inner_text()
+    assert len(words) > 200 and "Traceback" not in words and "not drawn" not in words
+    hidden = page.evaluate(
+        "[...document.querySelectorAll('article img')].filter(i => !i.alt || !i.naturalWidth).length"
+    )
+    assert hidden == 0, "a picture without text alternative, or one that did not load"
+
+
+def test_the_book_has_something_to_look_at():
+    wanted = [expected(page) for page in PAGES.values()]
+    assert any(math for math, _ in wanted) and any(figures for _, figures in wanted)
+
+
+@pytest.mark.parametrize("name", [*PAGES, *OWN])
+def test_a_page_asks_no_other_host_and_has_no_error(name, visit, host):
+    page, off_host, errors = visit(host + name, host)
+    assert off_host == [] and errors == []
+    if name in PAGES:
+        check(page, PAGES[name])
+
+
+def test_the_book_opens_from_a_folder_without_a_server(visit):
+    name = next(iter(PAGES))
+    page, off_host, errors = visit((HTML / name).as_uri(), "file:///")
+    assert off_host == [] and errors == []
+    check(page, PAGES[name])
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_phone_needs_no_sideways_scrolling(name, visit, host):
+    page, _, _ = visit(host + name, host, viewport={"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_search_finds_a_word_of_a_chapter(visit, host):
+    page, off_host, errors = visit(host + "search.html?q=synergy", host)
+    page.wait_for_selector("ul.search li a")
+    assert any("intro.html" in link for link in page.eval_on_selector_all("ul.search li a", "l => l.map(a => a.href)"))
+    assert off_host == [] and errors == []
+
+
+def test_figures_follow_light_and_dark(visit, host):
+    name = next(page for page, source in PAGES.items() if expected(source)[1])
+    colours = []
+    for scheme in ("light", "dark"):
+        page, _, errors = visit(host + name, host, color_scheme=scheme)
+        read = "() => getComputedStyle(document.querySelector('.comm-plotly .xtick text')).fill"
+        colours.append(page.evaluate(read))
+        assert errors == []
+    assert colours == ["rgb(34, 40, 50)", "rgb(206, 214, 221)"]

@@ -1,0 +1,148 @@
+r"""Every chapter from end to end in the smoke profile, and what each must have recorded.
+
+The runs are those of tools/run_chapters.py, so the book is built from the very notebooks that are checked here.
+"""
+
+import json
+import re
+
+import pytest
+
+from run_chapters import ROOT, chapters, executed_path, run_chapter, state
+
+PROFILE = "smoke"
+CHAPTERS = {page.as_posix(): page for page in chapters()}
+RECORD = "application/vnd.comm-lite.record+json"
+PLOTLY = "application/vnd.plotly.v1+json"
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+
+
+def tags(cell):
+    return cell["metadata"].get("tags", [])
+
+
+@pytest.fixture(scope="module", params=CHAPTERS)
+def chapter(request):
+    return CHAPTERS[request.param]
+
+
+@pytest.fixture(scope="module")
+def source(chapter):
+    return json.loads((ROOT / chapter).read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def executed(chapter):
+    if state(chapter, PROFILE) != "current":
+        run_chapter(chapter, PROFILE)
+    return json.loads(executed_path(chapter, PROFILE).read_text(encoding="utf-8"))
+
+
+def outputs(notebook):
+    return [(cell, output) for cell in code_cells(notebook) for output in cell["outputs"]]
+
+
+def records(notebook):
+    found = [o for _, o in outputs(notebook) if RECORD in o.get("data", {})]
+    names = [output["metadata"]["scrapbook"]["name"] for output in found]
+    assert len(names) == len(set(names)), f"recorded twice: {sorted({n for n in names if names.count(n) > 1})}"
+    return {name: output["data"][RECORD] for name, output in zip(names, found, strict=True)}
+
+
+# ---------------------------------------------------------------- the source
+
+
+def test_the_table_of_contents_and_the_folder_agree():
+    stored = {p.relative_to(ROOT).as_posix() for p in (ROOT / "book").rglob("*.ipynb") if ".ipynb_c" not in str(p)}
+    assert stored and stored == set(CHAPTERS)
+
+
+def test_the_source_has_no_outputs(source):
+    assert code_cells(source)
+    assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code_cells(source))
+
+
+def test_the_first_code_cell_holds_the_parameters_and_one_of_the_next_chooses_the_settings(source):
+    first, *others = code_cells(source)
+    assert "".join(first["source"]) == (
+        "import os\n\n"
+        'profile = os.environ.get("COMM_LITE_PROFILE", "laptop")  # smoke, laptop, gpu\n'
+        "seed = 0  # of every generator in this chapter"
+    )
+    assert "parameters" in tags(first) and not any("parameters" in tags(cell) for cell in others)
+    assert any("teach.settings(" in "".join(cell["source"]) for cell in others)
+
+
+def test_cells_fit_a_screen_and_a_page(source):
+    assert code_cells(source)
+    for cell in code_cells(source):
+        lines = "".join(cell["source"]).splitlines()
+        assert len(lines) <= 45, f"cell {cell['id']} has {len(lines)} lines"
+        assert max(map(len, lines), default=0) <= 77, f"cell {cell['id']} is wider than 77 columns"
+
+
+def test_cell_ids_are_there_and_differ(source):
+    ids = [cell["id"] for cell in source["cells"]]
+    assert len(ids) == len(set(ids)) > 1
+    assert source["metadata"]["kernelspec"]["name"] == "python3"
+    assert source["metadata"]["language_info"]["name"] == "python"
+
+
+# ---------------------------------------------------------------- the run
+
+
+def test_nothing_failed(executed):
+    assert outputs(executed), "a chapter shows something"
+    for cell, output in outputs(executed):
+        assert output["output_type"] != "error", f"cell {cell['id']}: {output.get('ename')}"
+        text = "".join(output.get("text", "")) + json.dumps(output.get("data", {}))
+        assert "Traceback (most recent" not in text, f"cell {cell['id']} shows a traceback"
+        assert output.get("name") != "stderr" or not text.strip(), f"cell {cell['id']} warns: {text[:300]}"
+
+
+def test_every_picture_says_in_words_what_it_shows(executed):
+    pictures = 0
+    for cell, output in outputs(executed):
+        data = output.get("data", {})
+        if PLOTLY in data:
+            alt = (data[PLOTLY]["layout"].get("meta") or {}).get("alt", "")
+        elif "image/png" in data or "image/svg+xml" in data:
+            alt = cell["metadata"].get("mystnb", {}).get("image", {}).get("alt", "")
+        else:
+            continue
+        pictures += 1
+        assert len(alt) > 40, f"cell {cell['id']}: a text alternative is wanted, got {alt!r}"
+    assert pictures, "a chapter has a figure"
+
+
+def test_prose_quotes_only_what_was_recorded(source, executed):
+    prose = "".join("".join(cell["source"]) for cell in source["cells"] if cell["cell_type"] == "markdown")
+    quoted = {name.split(":")[0] for name in re.findall(r"\{glue:(?:text)?\}`([^`]+)`", prose)}
+    assert quoted, "a chapter's prose quotes at least one measured number"
+    assert quoted <= set(records(executed)), f"never recorded: {sorted(quoted - set(records(executed)))}"
+
+
+# ---------------------------------------------------------------- what each chapter must have measured
+
+
+def intro(recorded):
+    holds = {"Romance": "R", "Horror": "U1", "Documentary": "U2", "Thriller": "S"}
+    for movie, atom in holds.items():
+        bits = {name: round(value, 9) for name, value in recorded["parts"][movie].items()}
+        assert bits == {name: float(name == atom) for name in ("R", "U1", "U2", "S")}
+    assert set(recorded["told"]) == set(holds)
+    for name, told in recorded["told"].items():
+        assert told["both"] == pytest.approx(sum(recorded["parts"][name].values()))  # (eq-pid-sum)
+
+
+MEASURED = {"book/intro.ipynb": intro}  # chapter: function of its records that asserts
+
+
+def test_the_chapter_measured_what_it_should(chapter, executed):
+    recorded = records(executed)
+    assert recorded, "a chapter records what it measured"
+    assert chapter.as_posix() in MEASURED, f"say in MEASURED what {chapter} must have measured"
+    MEASURED[chapter.as_posix()](recorded)

@@ -1,0 +1,66 @@
+"""The public surface: growth is a decision, and importing the package is cheap."""
+
+import subprocess
+import sys
+
+from surface import names, public_modules
+
+import comm_lite
+
+PUBLIC = {
+    "comm_lite": """
+        CoMM Score TrainConfig TwoTower clip_loss cmc_loss comm_loss cross_self_loss embed fit info_nce linear_probe
+        nt_xent
+    """,
+    "comm_lite.data": """
+        Batches COLOURS ImageAugment Images Pairs SHAPES TEXTURES Trifeatures TrifeaturesConfig blur combinations
+        pair_up recolour render trifeatures warp
+    """,
+    "comm_lite.evaluate": "Score embed linear_probe",
+    "comm_lite.losses": """
+        clip_loss clip_terms cmc_loss cmc_terms comm_loss comm_terms cosine cross_self_loss cross_self_terms info_nce
+        nt_xent
+    """,
+    "comm_lite.models": "CoMM TwoTower",
+    "comm_lite.nn": """
+        AlexNetFeatures ConcatSelfAttention PatchConverter ProjectionHead SmallCNN TokenConverter sincos_2d
+    """,
+    "comm_lite.plot": "COLOURS MARKERS gallery loss_curves score_bars use_style",
+    "comm_lite.teach": "Settings assert_same record settings show_source",
+    "comm_lite.train": "History TrainConfig fit",
+}
+
+
+def test_the_surface_is_the_one_agreed():
+    found = {name: sorted(names(module)) for name, module in public_modules().items()}
+    assert found == {name: sorted(names.split()) for name, names in PUBLIC.items()}
+
+
+def test_every_public_name_is_there_and_documented():
+    for name, module in public_modules().items():
+        assert module.__doc__, name
+        for public in names(module):
+            assert hasattr(module, public), f"{name}.{public}"
+
+
+def test_version_is_the_one_of_the_distribution():
+    from importlib.metadata import version
+
+    assert comm_lite.__version__ == version("comm-lite")
+
+
+def test_import_loads_nothing_heavy():
+    heavy = [
+        "matplotlib",
+        "plotly",
+        "sklearn",
+        "scipy",
+        "transformers",
+        "IPython",
+        "ipywidgets",
+        "torchvision",
+        "pandas",
+    ]
+    code = f"import sys, comm_lite; print([m for m in {heavy} if m in sys.modules], 'torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "[] True", done.stderr

@@ -1,0 +1,212 @@
+r"""The tools that run the chapters and build the book, on a small book of their own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import nbformat
+import pytest
+from notebooks import PARAMETERS, SETTINGS, small_book, write
+
+import build_book
+import run_chapters
+import vendor_assets
+from run_chapters import ROOT, executed_path, run_chapter, state
+
+ONE = "book/part/01_one.ipynb"
+
+
+@pytest.fixture
+def root(tmp_path):
+    return small_book(tmp_path / "a book")
+
+
+@pytest.fixture
+def chapter(root):
+    return run_chapters.chapters(root)[1]
+
+
+def pretend_executed(root, profile="smoke"):
+    """Store every chapter as if it had run: what a run writes, without a kernel."""
+    for page in run_chapters.chapters(root):
+        made = nbformat.read(root / page, 4)
+        made.metadata["comm_lite"] = {"sources": run_chapters.sources_hash(page, profile, root=root)}
+        executed_path(page, profile, root).parent.mkdir(parents=True, exist_ok=True)
+        nbformat.write(made, executed_path(page, profile, root))
+
+
+def leftovers(root):
+    return [path.name for path in (root / "_build").rglob("*partial*")]
+
+
+# ---------------------------------------------------------------- running
+
+
+def test_a_chapter_runs_once_and_again_when_something_changed(root, chapter):
+    assert state(chapter, "smoke", root=root) == "missing"
+    done = run_chapter(chapter, "smoke", root=root)
+    assert done == root / "_build/executed/smoke/book/part/01_one.ipynb"
+    assert state(chapter, "smoke", root=root) == "current" and leftovers(root) == []
+    text = done.read_text()
+    assert str(root) not in text and str(ROOT) not in text, "paths of a machine in the executed notebook"
+    injected = [c for c in json.loads(text)["cells"] if "injected-parameters" in c["metadata"].get("tags", [])]
+    assert len(injected) == 1 and "remove-cell" in injected[0]["metadata"]["tags"]
+
+
+@pytest.mark.parametrize(
+    ("change", "wanted"),
+    [
+        (lambda root: (root / "comm_lite" / "part.py").write_text("value = 2\n"), "stale"),
+        (lambda root: (root / "comm_lite" / "new.py").write_text(""), "stale"),
+        (lambda root: (root / "tools" / "requirements.lock").write_text("torch==2.14.0\n"), "stale"),
+        (lambda root: write(root / "book/part/01_one.ipynb", "# One", PARAMETERS, SETTINGS, "answer = 43"), "stale"),
+        (
+            lambda root: write(root / "book/part/01_one.ipynb", "# Mended.", PARAMETERS, SETTINGS, "answer = 42"),
+            "current",
+        ),
+        (lambda root: executed_path(ONE, "smoke", root).unlink(), "missing"),
+    ],
+    ids=["package", "new module", "lock", "code", "prose", "removed"],
+)
+def test_what_makes_a_chapter_stale(root, chapter, change, wanted):
+    pretend_executed(root)
+    assert state(chapter, "smoke", root=root) == "current"
+    assert state(chapter, "laptop", root=root) == "missing"
+    assert state(chapter, "smoke", {"seed": 1}, root) == "stale"
+    change(root)
+    assert state(chapter, "smoke", root=root) == wanted
+
+
+def test_a_failed_chapter_keeps_its_notebook_and_is_not_done(root, chapter):
+    write(root / chapter, "# One", PARAMETERS, SETTINGS, "1 / 0")
+    with pytest.raises(RuntimeError, match=r"01_one.ipynb failed: ZeroDivisionError: division by zero; see .*failed"):
+        run_chapter(chapter, "smoke", root=root)
+    assert state(chapter, "smoke", root=root) == "failed" and leftovers(root) == []
+    assert not executed_path(chapter, "smoke", root).exists()
+    assert "ZeroDivisionError" in executed_path(chapter, "smoke", root).with_suffix(".failed.ipynb").read_text()
+    write(root / chapter, "# One", PARAMETERS, SETTINGS, "1 / 1")
+    run_chapter(chapter, "smoke", root=root)
+    assert state(chapter, "smoke", root=root) == "current"
+    assert not executed_path(chapter, "smoke", root).with_suffix(".failed.ipynb").exists()
+
+
+def test_an_interrupted_run_leaves_nothing_half(root, chapter):
+    write(
+        root / chapter,
+        "# One",
+        PARAMETERS,
+        f"open({str(root / 'started')!r}, 'w').close()\nimport time; time.sleep(60)",
+    )
+    code = (
+        f"import sys, pathlib; sys.path.insert(0, {str(ROOT / 'tools')!r}); import run_chapters;"
+        f"run_chapters.run_chapter(pathlib.Path({str(chapter)!r}), 'smoke', root=pathlib.Path({str(root)!r}))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+    for _ in range(300):
+        if (root / "started").exists():
+            break
+        time.sleep(0.1)
+    assert (root / "started").exists() and leftovers(root), "the run did not begin"
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=30) != 0
+    assert leftovers(root) == [] and state(chapter, "smoke", root=root) == "missing"
+
+
+def test_a_table_of_contents_that_names_no_file_is_an_error(root):
+    (root / "_toc.yml").write_text("format: jb-book\nroot: book/nowhere\n")
+    with pytest.raises(FileNotFoundError, match="_toc.yml names book/nowhere: one of .* is wanted, found 0"):
+        run_chapters.toc_pages(root)
+
+
+def test_the_tools_work_from_any_folder(tmp_path):
+    for tool in ("run_chapters", "build_book"):
+        command = [sys.executable, str(ROOT / "tools" / f"{tool}.py"), "--help"]
+        ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert "--profile {smoke,laptop,gpu}" in ran.stdout
+
+
+# ---------------------------------------------------------------- building
+
+
+def test_every_chapter_that_may_not_be_shown_is_listed(root, chapter):
+    pretend_executed(root)
+    assert build_book.refusals("smoke", root) == []
+    (root / "comm_lite" / "part.py").write_text("value = 2\n")
+    with pytest.raises(RuntimeError, match=r"the book was not built, 2 chapter\(s\) first:") as caught:
+        build_book.stage("smoke", root)
+    assert "book/intro.ipynb is stale; run: python tools/run_chapters.py --profile smoke" in str(caught.value)
+    assert f"{chapter} is stale" in str(caught.value)
+    with pytest.raises(RuntimeError, match="is missing; run: python tools/run_chapters.py --profile laptop"):
+        build_book.stage("laptop", root)
+    with pytest.raises(RuntimeError, match="profile must be one of smoke, laptop, gpu, got 'fast'"):
+        build_book.stage("fast", root)
+
+
+def test_a_failed_chapter_is_refused_with_its_notebook(root, chapter):
+    pretend_executed(root)
+    done = executed_path(chapter, "smoke", root)
+    done.rename(done.with_suffix(".failed.ipynb"))
+    with pytest.raises(RuntimeError, match=r"01_one.ipynb is failed, see .*01_one.failed.ipynb; run:"):
+        build_book.stage("smoke", root)
+
+
+def test_the_staged_page_has_the_prose_of_now_and_the_outputs_of_the_run(root, chapter):
+    run_chapter(run_chapters.chapters(root)[0], "smoke", root=root)
+    run_chapter(chapter, "smoke", root=root)
+    write(root / chapter, "# One, mended", PARAMETERS, SETTINGS, "answer = 42")
+    cells = json.loads((build_book.stage("smoke", root) / chapter).read_text())["cells"]
+    assert "".join(cells[0]["source"]) == "# One, mended"
+    assert [cell["id"] for cell in cells] == ["cell-0", "cell-1", "cell-2", "cell-3"]  # no injected cell
+    assert [o["metadata"]["scrapbook"]["name"] for o in cells[2]["outputs"]] == ["n", "seed"]
+
+
+def test_a_warning_of_the_book_stops_the_build_and_leaves_no_page(root, chapter, capfd):
+    write(root / chapter, "# One\n\nSee {eq}`eq-nowhere`.", PARAMETERS)
+    pretend_executed(root)
+    with pytest.raises(RuntimeError, match="the book was not built: jupyter-book exited with 1; see above"):
+        build_book.build("smoke", root)
+    assert "eq-nowhere" in capfd.readouterr().err, "the build stopped for another reason"
+    assert not (root / "_build" / "html" / "smoke").exists()
+
+
+def test_a_page_shows_recorded_numbers_as_they_were_formatted(root, chapter):
+    record = "from comm_lite import teach\nteach.record('share', 71.6, format='.2f')\n"
+    record += "teach.record('n', 7)\nteach.record('word', 'it is')"
+    prose = "# One\n\nA {glue:text}`share`, B {glue:}`n`, C {glue:text}`word`, D {glue:text}`share:.1f`."
+    write(root / chapter, prose, PARAMETERS, record)
+    for page in run_chapters.chapters(root):
+        run_chapter(page, "smoke", root=root)
+    index = build_book.build("smoke", root)
+    assert index == root / "_build" / "html" / "smoke" / "index.html" and index.is_file()
+    page = (index.parent / "book" / "part" / "01_one.html").read_text()
+    shown = [page.split(f"{letter} <span", 1)[1].split(">", 1)[1].split("<", 1)[0] for letter in "ABCD"]
+    assert shown == ["71.60", "7", "it is", "71.6"]
+
+
+def test_assets_are_copied_once(tmp_path):
+    folder = vendor_assets.vendor(tmp_path)
+    assert folder == tmp_path / "_build" / "assets" / "vendor"
+    sizes = [(folder / name).stat().st_size for name in ("plotly.min.js", "mathjax/tex-mml-chtml.js")]
+    assert all(size > 500_000 for size in sizes) and list(folder.rglob("*.woff"))
+    marked = folder / "marked"
+    marked.touch()
+    assert vendor_assets.vendor(tmp_path) == folder and marked.exists()
+    (folder / "versions.txt").write_text("older\n")
+    vendor_assets.vendor(tmp_path)
+    assert not marked.exists() and [path.name for path in folder.parent.iterdir()] == ["vendor"]
+    with pytest.raises(FileNotFoundError, match="the installed package nowhere is wanted, found none"):
+        vendor_assets.package_folder("nowhere")
+
+
+def test_no_registry_and_no_path_of_a_machine_in_the_requirements():
+    direct, lock = ((ROOT / name).read_text() for name in ("requirements.txt", "tools/requirements.lock"))
+    pins = dict(line.split("#")[0].strip().split("==") for line in direct.splitlines()[2:])
+    locked = dict(line.split("==") for line in lock.splitlines()[1:])
+    assert len(pins) > 15 and list(pins)[:2] == ["torch", "jupyter-book"]
+    assert direct.startswith("-c tools/requirements.lock\n")
+    assert {name: locked.get(name) for name in pins} == pins
+    assert all("#" in line for line in direct.splitlines()[1:]), "each line says what needs it"
+    assert not any(word in direct + lock for word in ("://", "file:", "+cpu", os.path.expanduser("~/")))
