@@ -113,7 +113,9 @@ def run_chapter(chapter, profile, parameters=None, root=ROOT):
         for cell in notebook.cells:
             if "injected-parameters" in cell.metadata.get("tags", []):
                 cell.metadata["tags"].append("remove-cell")
-            cell.metadata.pop("papermill", None)  # when each cell ran: differs between two equal runs
+                cell["id"] = "injected-parameters"
+            for clock in ("papermill", "execution"):  # when each cell ran: differs between two equal runs
+                cell.metadata.pop(clock, None)
         notebook.metadata.pop("papermill", None)  # the same, and absolute paths
         seconds = round(time.perf_counter() - start, 1)
         facts = {"profile": profile, "parameters": parameters, "seconds": seconds, "sources": before}

@@ -1,7 +1,7 @@
 r"""Bimodal Trifeatures: pairs of images whose shared, unique and synergistic labels are known by construction.
 
-One image shows one of 10 shapes, filled with one of 10 textures in one of 10 colours, somewhere on a grey canvas. A pair
-is two images of the same shape, so the tasks separate what there is to know about the pair:
+One image shows one of 10 shapes, filled with one of 10 textures in one of 10 colours, somewhere on a grey canvas.
+A pair is two images of the same shape, so the tasks separate what there is to know about the pair:
 
 ====  =========================================================  ==================================
 task  label                                                      where the information sits

@@ -35,6 +35,7 @@ class SmallCNN(nn.Module):
         (B, ``dim``, H / 16, W / 16) features, rounded up.
 
     Example:
+        >>> import torch
         >>> SmallCNN(width=8)(torch.rand(2, 3, 64, 64)).shape
         torch.Size([2, 32, 4, 4])
     """
@@ -66,6 +67,7 @@ class AlexNetFeatures(nn.Module):
         ValueError: (when called) if the images are smaller.
 
     Example:
+        >>> import torch
         >>> AlexNetFeatures()(torch.rand(2, 3, 224, 224)).shape
         torch.Size([2, 256, 6, 6])
 

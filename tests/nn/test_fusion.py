@@ -173,7 +173,7 @@ def test_a_mask_of_ones_is_no_mask():
 
 def test_real_tokens_do_count():
     fusion, tokens = fusion_for(2), tokens_for(2)
-    moved = dict(tokens, text=tokens["text"] + tokens["text_mask"][:, :, None])
+    moved = dict(tokens, text=tokens["text"] + tokens["text_mask"][:, :, None] * torch.randn(DIM))
     difference = (fusion(moved) - fusion(tokens)).abs().amax(1)
     assert (difference[:2] > 1e-3).all()
     assert difference[2] == 0  # all of it is padding
@@ -243,7 +243,7 @@ def test_gradient_reaches_every_parameter(count, layers):
     fusion, tokens = fusion_for(count, layers=layers), tokens_for(count)
     (fusion(tokens) * torch.randn(3, DIM)).sum().backward()
     unreached = [name for name, p in fusion.named_parameters() if p.grad is None or not p.grad.any()]
-    assert len(list(fusion.parameters())) == 1 + count + 12 * layers + 2
+    assert len(list(fusion.parameters())) == 1 + count + 14 * layers + 2
     assert unreached == []
 
 
