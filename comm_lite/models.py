@@ -20,7 +20,7 @@ _PER_TOKEN = (nn.Identity, nn.Linear, nn.Embedding, nn.LayerNorm)
 
 
 class _Encoding(nn.Module):
-    """What both families share: one encoder and one converter a modality, masks carried along."""
+    r"""What both families share: one encoder and one converter a modality, masks carried along."""
 
     def __init__(self, encoders: Mapping[str, nn.Module], converters: Mapping[str, nn.Module]) -> None:
         super().__init__()

@@ -27,7 +27,7 @@ PUBLIC = {
     """,
     "comm_lite.plot": "COLOURS MARKERS gallery loss_curves score_bars use_style",
     "comm_lite.teach": "Settings assert_same record settings show_source",
-    "comm_lite.train": "History TrainConfig fit",
+    "comm_lite.train": "History Muon TrainConfig fit orthogonalise",
 }
 
 

@@ -203,6 +203,20 @@ WRONG = {
             r"precision must be one of \['float32', 'bfloat16'\], got 'float8'; choose one of these",
         )
     ],
+    "train.Muon": [
+        Wrong(
+            lambda: train.Muon([nn.Parameter(torch.zeros(3))]),
+            ValueError,
+            r"params must have at least two axes, got shape \(3,\) at position 0; leave biases and norms to AdamW",
+        ),
+    ],
+    "train.orthogonalise": [
+        Wrong(
+            lambda: train.orthogonalise(torch.zeros(3)),
+            ValueError,
+            r"matrix must have shape \(m, n\), got \(3,\); bring it to 2 axes with reshape or unsqueeze",
+        ),
+    ],
     "train.fit": [
         Wrong(
             lambda: train.fit(nn.Linear(2, 1), lambda m, x: m(x).sum(), [], train.TrainConfig(progress=False)),

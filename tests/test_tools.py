@@ -80,6 +80,17 @@ def test_what_makes_a_chapter_stale(root, chapter, change, wanted):
     assert state(chapter, "smoke", root=root) == wanted
 
 
+def test_of_a_progress_bar_the_page_keeps_the_last_state():
+    def printed(text, name="stdout"):
+        return nbformat.v4.new_output("stream", text=text, name=name)
+
+    shown = nbformat.v4.new_output("display_data", {"text/plain": "a\rb"})
+    pieces = [printed("start\n\r 0%"), printed("\r 50%"), printed("\r100%\nend\r\n"), shown, printed("x", "stderr")]
+    joined = run_chapters.as_on_a_terminal(pieces)
+    assert [output.get("text") for output in joined] == ["start\n100%\nend\n", None, "x"]
+    assert joined[1]["data"] == {"text/plain": "a\rb"}
+
+
 def test_a_failed_chapter_keeps_its_notebook_and_is_not_done(root, chapter):
     write(root / chapter, "# One", PARAMETERS, SETTINGS, "1 / 0")
     with pytest.raises(RuntimeError, match=r"01_one.ipynb failed: ZeroDivisionError: division by zero; see .*failed"):

@@ -82,6 +82,21 @@ def check_parameters(chapter, profile, parameters, root=ROOT):
         raise ValueError(f"{chapter} takes the parameters {sorted(known)}, got unknown {unknown or ['profile']}")
 
 
+def as_on_a_terminal(outputs):
+    r"""Join what was printed piece by piece; of a progress bar keep its last state, as a terminal does."""
+    joined = []
+    for output in outputs:
+        last = joined[-1] if joined else None
+        if last and output.output_type == last.output_type == "stream" and output.name == last.name:
+            last.text += output.text
+        else:
+            joined.append(output)
+    for output in joined:
+        if output.output_type == "stream":
+            output.text = "\n".join(line.rstrip("\r").rsplit("\r", 1)[-1] for line in output.text.split("\n"))
+    return joined
+
+
 def run_chapter(chapter, profile, parameters=None, root=ROOT):
     r"""Execute one chapter and return the path of the executed notebook, which is complete or absent.
 
@@ -116,6 +131,8 @@ def run_chapter(chapter, profile, parameters=None, root=ROOT):
                 cell["id"] = "injected-parameters"
             for clock in ("papermill", "execution"):  # when each cell ran: differs between two equal runs
                 cell.metadata.pop(clock, None)
+            if cell.cell_type == "code":
+                cell.outputs = as_on_a_terminal(cell.outputs)
         notebook.metadata.pop("papermill", None)  # the same, and absolute paths
         seconds = round(time.perf_counter() - start, 1)
         facts = {"profile": profile, "parameters": parameters, "seconds": seconds, "sources": before}

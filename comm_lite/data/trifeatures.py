@@ -58,7 +58,7 @@ _TURN = math.pi / 4  # shapes and textures are turned by up to 45 degrees either
 
 
 def _polygon(x: Tensor, y: Tensor, corners: list[tuple[float, float]]) -> Tensor:
-    """Even-odd rule: a point is inside when a ray to the right crosses the outline an odd number of times."""
+    r"""Even-odd rule: a point is inside when a ray to the right crosses the outline an odd number of times."""
     inside = torch.zeros_like(x, dtype=torch.bool)
     for (x1, y1), (x2, y2) in zip(corners, corners[1:] + corners[:1], strict=True):
         if y1 != y2:
@@ -67,13 +67,13 @@ def _polygon(x: Tensor, y: Tensor, corners: list[tuple[float, float]]) -> Tensor
 
 
 def _ring(corners: int, *radii: float) -> list[tuple[float, float]]:
-    """Corners on circles about the centre, the first on top, taking the radii in turn."""
+    r"""Corners on circles about the centre, the first on top, taking the radii in turn."""
     turn = [2 * math.pi * k / corners for k in range(corners)]
     return [(radii[k % len(radii)] * math.sin(t), -radii[k % len(radii)] * math.cos(t)) for k, t in enumerate(turn)]
 
 
 def _shape_masks(x: Tensor, y: Tensor) -> Tensor:
-    """The ten shapes at points of the box [-1, 1] x [-1, 1] (y grows downward), as booleans (10, *x.shape)."""
+    r"""The ten shapes at points of the box [-1, 1] x [-1, 1] (y grows downward), as booleans (10, *x.shape)."""
     ax, ay = x.abs(), y.abs()
     third = 0.82 / 3
     return torch.stack(
@@ -93,7 +93,7 @@ def _shape_masks(x: Tensor, y: Tensor) -> Tensor:
 
 
 def _texture_masks(u: Tensor, v: Tensor, generator: torch.Generator) -> Tensor:
-    """The ten textures at points measured in texture periods, as floats (10, *u.shape)."""
+    r"""The ten textures at points measured in texture periods, as floats (10, *u.shape)."""
     fu, fv = u % 1, v % 1
     cu, cv = fu - 0.5, fv - 0.5
     saw = 2 * cu.abs()  # 1 at the border of a period, 0 in its middle
@@ -126,14 +126,14 @@ def _texture_masks(u: Tensor, v: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _points(size: int, extent: float, oversample: int) -> tuple[Tensor, Tensor]:
-    """Centres of ``oversample`` squared points in each of ``size`` squared pixels over [-extent, extent]."""
+    r"""Centres of ``oversample`` squared points in each of ``size`` squared pixels over [-extent, extent]."""
     line = (torch.arange(size * oversample) + 0.5) / (size * oversample) * 2 * extent - extent
     y, x = torch.meshgrid(line, line, indexing="ij")
     return x, y
 
 
 def _sheet(masks: Tensor, oversample: int) -> Tensor:
-    """Average the points of each pixel and stack the ten pictures into one tall sheet (1, 1, 10 * side, side)."""
+    r"""Average the points of each pixel and stack the ten pictures into one tall sheet (1, 1, 10 * side, side)."""
     return F.avg_pool2d(masks.float()[:, None], oversample).reshape(1, 1, -1, masks.shape[-1] // oversample)
 
 
@@ -228,21 +228,21 @@ class TrifeaturesConfig:
     r"""Everything that fixes a bimodal Trifeatures data set, but for the seed."""
 
     size: int = 64
-    """Side of an image in pixels, at least 16; the paper's is 224."""
+    r"""Side of an image in pixels, at least 16; the paper's is 224."""
     texture_period: float = 8.0
-    """Length after which a texture repeats, in pixels; the paper's is 10 at 224 px."""
+    r"""Length after which a texture repeats, in pixels; the paper's is 10 at 224 px."""
     train_renders: int = 12
-    """Distinct images of each training combination; the paper's is 3."""
+    r"""Distinct images of each training combination; the paper's is 3."""
     test_renders: int = 10
-    """Distinct images of each held-out combination; the paper's is 1."""
+    r"""Distinct images of each held-out combination; the paper's is 1."""
     validation_combinations: int = 0
-    """Combinations taken out of the 800 training ones, to choose settings on; tests never see them."""
+    r"""Combinations taken out of the 800 training ones, to choose settings on; tests never see them."""
     train_pairs: int = 10_000
-    """Pairs a model is pre-trained on, and pairs its probe is trained on."""
+    r"""Pairs a model is pre-trained on, and pairs its probe is trained on."""
     test_pairs: int | None = 10_000
-    """Pairs of held-out images that a probe is scored on; None takes every allowed pair, in the paper about 4 096."""
+    r"""Pairs of held-out images that a probe is scored on; None takes every allowed pair, in the paper about 4 096."""
     self_pairs: bool = False
-    """Whether an image may be paired with itself, as in the paper's data."""
+    r"""Whether an image may be paired with itself, as in the paper's data."""
 
     def __post_init__(self) -> None:
         _check.whole("size", self.size, least=16)
@@ -286,7 +286,7 @@ class Pairs:
     r"""Pairs of images of the same shape, with their labels; it can be trained on and iterated over in batches."""
 
     images: Images
-    """The images that the pairs are made of."""
+    r"""The images that the pairs are made of."""
     index: Tensor
     """(N, 2) positions of the two images of each pair."""
     mapping: Tensor
@@ -331,8 +331,11 @@ class Batches:
     r"""Batches of pairs; each pass over it is one epoch."""
 
     pairs: Pairs
+    """What is cut into batches."""
     batch_size: int
+    """Pairs in a batch, at least 1."""
     generator: torch.Generator | None = None
+    """Source of the order of each pass; None keeps the order and the last, smaller batch."""
 
     def __post_init__(self) -> None:
         _check.whole("batch_size", self.batch_size)
@@ -423,13 +426,13 @@ class Trifeatures:
     r"""All splits of one bimodal Trifeatures data set; the splits share one map and no combination."""
 
     train: Pairs
-    """Unbiased pairs of training images: for pre-training on R, U1, U2, and for every probe."""
+    r"""Unbiased pairs of training images: for pre-training on R, U1, U2, and for every probe."""
     train_biased: Pairs
-    """Pairs of training images that all fit the map: for pre-training on S."""
+    r"""Pairs of training images that all fit the map: for pre-training on S."""
     validation: Pairs | None
-    """Unbiased pairs of combinations that are held out for choosing settings; None where none were asked for."""
+    r"""Unbiased pairs of combinations that are held out for choosing settings; None where none were asked for."""
     test: Pairs
-    """Unbiased pairs of test combinations."""
+    r"""Unbiased pairs of test combinations."""
 
 
 def trifeatures(config: TrifeaturesConfig, *, seed: int = 0, device: str | torch.device = "cpu") -> Trifeatures:

@@ -12,7 +12,7 @@ from comm_lite import _check
 
 
 class _Block(nn.Module):
-    """One pre-norm transformer layer; `nn.TransformerEncoderLayer` cannot return just the first position cheaply."""
+    r"""One pre-norm transformer layer; `nn.TransformerEncoderLayer` cannot return just the first position cheaply."""
 
     def __init__(self, dim: int, heads: int) -> None:
         super().__init__()
@@ -122,7 +122,7 @@ def _largest(dim: int) -> int:
 
 
 def _kept(tokens: Mapping[str, Tensor], modalities: list[str], keep: Iterable[str] | None) -> list[str]:
-    """The kept modalities in the model's own order; an error where one is unknown or absent."""
+    r"""The kept modalities in the model's own order; an error where one is unknown or absent."""
     present = [name for name in modalities if name in tokens]
     if keep is None:
         _check.known_keys("tokens", [name for name in tokens if not name.endswith("_mask")], modalities)
@@ -137,7 +137,7 @@ def _kept(tokens: Mapping[str, Tensor], modalities: list[str], keep: Iterable[st
 
 
 def _named(keep: Iterable[str], modalities: list[str]) -> list[str]:
-    """The modalities that ``keep`` names, in the model's own order."""
+    r"""The modalities that ``keep`` names, in the model's own order."""
     if isinstance(keep, str):
         raise TypeError(f"keep must be a tuple of names, got the text {keep!r}; write keep=({keep!r},)")
     keep = list(keep)

@@ -48,7 +48,7 @@ def gallery(images: Tensor, *, columns: int, titles: Sequence[str] = (), title: 
     for place, axis in enumerate(axes.flat):
         axis.set_axis_off()
         if place < len(images):
-            axis.imshow(images[place].permute(1, 2, 0).cpu())
+            axis.imshow(images[place].permute(1, 2, 0).cpu().numpy())
             if titles:
                 axis.set_title(titles[place], fontsize=8, fontweight="normal", loc="center")
     figure.suptitle(title, fontweight="bold", x=0.01, ha="left", fontsize=11)

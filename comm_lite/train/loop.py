@@ -11,8 +11,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
 
 from comm_lite import _check
+from comm_lite.train.muon import Muon
 
 
 @dataclass(frozen=True)
@@ -20,29 +22,32 @@ class TrainConfig:
     r"""How long, how fast and in which precision to train."""
 
     epochs: int = 10
-    """Passes over the data."""
+    r"""Passes over the data."""
     lr: float = 3e-4
-    """Largest learning rate of AdamW; it rises over ``warmup`` and falls to zero along a cosine."""
+    r"""Largest learning rate of AdamW; it rises over ``warmup`` and falls to zero along a cosine."""
     weight_decay: float = 1e-4
-    """AdamW's decay of matrices; vectors (biases, norms) are not decayed."""
+    r"""AdamW's decay of matrices; vectors (biases, norms) are not decayed."""
     warmup: float = 0.1
-    """Fraction of all steps over which the learning rate rises from zero, in [0, 1]."""
+    r"""Fraction of all steps over which the learning rate rises from zero, in [0, 1]."""
+    kernel_lr: float | None = None
+    """Largest learning rate of `Muon`, which then trains the convolution kernels; None leaves them to AdamW."""
     clip_norm: float | None = None
-    """Largest norm of the gradient of all parameters together; None clips nothing."""
+    r"""Largest norm of the gradient of all parameters together; None clips nothing."""
     precision: str = "float32"
     """``"float32"``, or ``"bfloat16"`` for autocast: faster where the chip multiplies it."""
     device: str = "cpu"
-    """Where model and batches go, such as ``"cpu"`` or ``"cuda"``."""
+    r"""Where model and batches go, such as ``"cpu"`` or ``"cuda"``."""
     progress: bool = True
-    """Whether to show a progress bar, as plain text on standard output."""
+    r"""Whether to show a progress bar, as plain text on standard output."""
 
     def __post_init__(self) -> None:
         _check.whole("epochs", self.epochs)
         _check.positive("lr", self.lr)
         _check.between("weight_decay", self.weight_decay, 0.0, float("inf"))
         _check.between("warmup", self.warmup, 0.0, 1.0)
-        if self.clip_norm is not None:
-            _check.positive("clip_norm", self.clip_norm)
+        for name in ("kernel_lr", "clip_norm"):
+            if getattr(self, name) is not None:
+                _check.positive(name, getattr(self, name))
         _check.one_of("precision", self.precision, ("float32", "bfloat16"))
 
 
@@ -51,11 +56,11 @@ class History:
     r"""What was measured while training."""
 
     loss: list[float] = field(default_factory=list)
-    """Mean loss of each epoch, in the unit of the loss (nats for ours)."""
+    r"""Mean loss of each epoch, in the unit of the loss (nats for ours)."""
     seconds: list[float] = field(default_factory=list)
-    """Wall seconds of each epoch, evaluation left out."""
+    r"""Wall seconds of each epoch, evaluation left out."""
     evaluations: list[Any] = field(default_factory=list)
-    """What ``evaluate`` returned after each epoch; empty without it."""
+    r"""What ``evaluate`` returned after each epoch; empty without it."""
 
 
 def fit(
@@ -66,7 +71,7 @@ def fit(
     *,
     evaluate: Callable[[nn.Module], Any] | None = None,
 ) -> History:
-    r"""Train ``model`` with AdamW on whatever loss ``step`` returns.
+    r"""Train ``model`` with AdamW (and `Muon`, if the config says so) on whatever loss ``step`` returns.
 
     Args:
         model: what to train, in place. On return it is in ``eval()`` mode.
@@ -100,12 +105,9 @@ def fit(
             "model must have a parameter that requires a gradient, got none; call requires_grad_() on some"
         )
     model.to(config.device, memory_format=torch.channels_last)
-    decayed = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
-    plain = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=config.lr)
+    optimizers = _optimizers(model, config)
     total = config.epochs * len(data)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda done: _one_cycle(done, total, config.warmup))
+    schedules = [LambdaLR(each, lambda done: _one_cycle(done, total, config.warmup)) for each in optimizers]
     autocast = torch.autocast(torch.device(config.device).type, torch.bfloat16, enabled=config.precision == "bfloat16")
     history = History()
     bar = _bar(total, config)
@@ -117,12 +119,13 @@ def fit(
                 with autocast:
                     loss = step(model, _to(batch, config.device))
                 _scalar(loss, epoch)
-                optimizer.zero_grad(set_to_none=True)
+                model.zero_grad(set_to_none=True)
                 loss.backward()
                 norm = nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm or math.inf)
                 _finite("gradient", norm, epoch)
-                optimizer.step()
-                schedule.step()
+                for optimizer, schedule in zip(optimizers, schedules, strict=True):
+                    optimizer.step()
+                    schedule.step()
                 losses.append(loss.detach())
                 bar.update()
             history.loss.append(torch.stack(losses).float().mean().item())
@@ -138,22 +141,37 @@ def fit(
     return history
 
 
+def _optimizers(model: nn.Module, config: TrainConfig) -> list[torch.optim.Optimizer]:
+    r"""AdamW for everything, or AdamW beside `Muon` for the kernels; vectors (biases, norms) never decay."""
+    trained = [p for p in model.parameters() if p.requires_grad]
+    kernels = [p for p in trained if p.ndim > 2] if config.kernel_lr else []
+    rest = [p for p in trained if p.ndim <= 2 or not config.kernel_lr]
+    groups = [
+        {"params": [p for p in rest if p.ndim > 1], "weight_decay": config.weight_decay},
+        {"params": [p for p in rest if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    optimizers: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups, lr=config.lr)] if rest else []
+    if kernels:
+        optimizers.append(Muon(kernels, lr=config.kernel_lr, weight_decay=config.weight_decay))
+    return optimizers
+
+
 def _one_cycle(done: int, total: int, warmup: float) -> float:
-    """The learning rate as a fraction of the largest: a straight rise, then half a cosine down to zero."""
+    r"""The learning rate as a fraction of the largest: a straight rise, then half a cosine down to zero."""
     rise = warmup * total
     if done < rise:
         return (done + 1) / (rise + 1)
     return 0.5 * (1 + torch.tensor((done - rise) / max(1.0, total - rise) * torch.pi).cos().item())
 
 
-def _bar(total: int, config: TrainConfig):  # noqa: ANN202
+def _bar(total: int, config: TrainConfig):
     from tqdm import tqdm
 
     # plain text on standard output: a widget would pull its manager into every rendered page
     return tqdm(total=total, disable=not config.progress, file=sys.stdout, mininterval=2.0, unit="step", leave=True)
 
 
-def _to(batch: Any, device: str) -> Any:  # noqa: ANN401
+def _to(batch: Any, device: str) -> Any:
     if isinstance(batch, Tensor):
         return batch.to(device, non_blocking=True)
     if isinstance(batch, dict):

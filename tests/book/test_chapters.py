@@ -1,16 +1,19 @@
-r"""Every chapter from end to end in the smoke profile, and what each must have recorded.
+r"""Every chapter from end to end, and what each must have recorded.
 
-The runs are those of tools/run_chapters.py, so the book is built from the very notebooks that are checked here.
+The runs are those of tools/run_chapters.py, so the book is built from the very notebooks that are checked here. The
+profile is smoke; after `make book`, `COMM_LITE_PROFILE=laptop pytest tests/book/test_chapters.py` checks what the
+rendered chapters claim.
 """
 
 import json
+import os
 import re
 
 import pytest
 
 from run_chapters import ROOT, chapters, executed_path, run_chapter, state
 
-PROFILE = "smoke"
+PROFILE = os.environ.get("COMM_LITE_PROFILE", "smoke")
 CHAPTERS = {page.as_posix(): page for page in chapters()}
 RECORD = "application/vnd.comm-lite.record+json"
 PLOTLY = "application/vnd.plotly.v1+json"
@@ -138,7 +141,33 @@ def intro(recorded):
         assert told["both"] == pytest.approx(sum(recorded["parts"][name].values()))  # (eq-pid-sum)
 
 
-MEASURED = {"book/intro.ipynb": intro}  # chapter: function of its records that asserts
+def controlled_experiment(recorded):
+    tasks, methods = ["R", "S", "U1", "U2"], ["CoMM", "Cross", "Cross+Self"]
+    assert sorted(recorded["scores"]) == methods and recorded["profile"] == PROFILE
+    for method in methods:
+        assert sorted(recorded["scores"][method]) == tasks
+        for value, low, high in recorded["scores"][method].values():
+            assert 0 <= low <= value <= high <= 100
+    assert len(recorded["losses"]) == len(recorded["seconds"]) == 6
+    for run, losses in recorded["losses"].items():
+        assert losses[-1] < losses[0], f"{run} did not learn"
+    assert recorded["bits-alone"] < 0.05 < 0.3 < recorded["bits-together"]  # S is synergy, as planted
+    at = {method: {task: value for task, (value, _, _) in of.items()} for method, of in recorded["scores"].items()}
+    if PROFILE == "smoke":
+        # seconds of training: nothing is claimed but that each model knows more of something than a guess would
+        for method in methods:
+            assert max(low for task, (_, low, _) in recorded["scores"][method].items() if task != "S") > 10, method
+        return
+    assert min(at[method]["R"] for method in methods) >= 95
+    assert max(at["Cross"]["U1"], at["Cross"]["U2"]) <= 25 < 60 <= min(at["CoMM"]["U1"], at["CoMM"]["U2"])
+    others = [at["Cross"]["S"], at["Cross+Self"]["S"]]
+    assert all(abs(value - 50) <= 4 for value in others) and at["CoMM"]["S"] >= max(others) + 15
+
+
+MEASURED = {  # chapter: function of its records that asserts
+    "book/intro.ipynb": intro,
+    "book/part4_comm/12_controlled_experiment.ipynb": controlled_experiment,
+}
 
 
 def test_the_chapter_measured_what_it_should(chapter, executed):
