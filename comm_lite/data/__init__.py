@@ -1,18 +1,14 @@
 r"""Data sets whose information is known by construction, and views of them."""
 
 from comm_lite.data.augment import ImageAugment, blur, recolour, warp
+from comm_lite.data.render import COLOURS, SHAPES, TEXTURES, combinations, render
 from comm_lite.data.trifeatures import (
-    COLOURS,
-    SHAPES,
-    TEXTURES,
     Batches,
     Images,
     Pairs,
     Trifeatures,
     TrifeaturesConfig,
-    combinations,
     pair_up,
-    render,
     trifeatures,
 )
 
