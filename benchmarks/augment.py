@@ -6,11 +6,10 @@ that stand here now, 64 ms when first tried. The ratio of these two is why the p
 python benchmarks/augment.py [--device cuda] [--threads 1] [--seed 0]
 """
 
-import argparse
 import statistics
-import time
 
 import torch
+from measure import options, seconds
 
 from comm_lite.data import ImageAugment
 
@@ -22,31 +21,18 @@ def milliseconds(view: ImageAugment, size: int, device: str, seed: int) -> list[
     generator = torch.Generator(device).manual_seed(seed)
     images = torch.rand(BATCH, 3, size, size, generator=generator, device=device)
     view(images, generator=generator)  # what the first call sets up is not counted
-    taken = []
-    for _ in range(RUNS):
-        start = time.perf_counter()
-        view(images, generator=generator)
-        if device != "cpu":
-            torch.cuda.synchronize()
-        taken.append(1_000 * (time.perf_counter() - start))
-    return taken
+    return [1_000 * each for each in seconds(lambda: view(images, generator=generator), RUNS, device)]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
-    parser.add_argument("--threads", type=int, default=1, help="threads on the CPU (default: 1)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of images and draws (default: 0)")
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    where = torch.cuda.get_device_name() if options.device == "cuda" else f"CPU, {options.threads} thread(s)"
-    print(f"{BATCH} images    device: {where}    torch {torch.__version__}    seed {options.seed}")
+    given = options(__doc__)
+    print(f"{BATCH} images    device: {given.where}    torch {torch.__version__}    seed {given.seed}")
     print(f"median of {RUNS} runs (range); rotation by up to 15 degrees included\n")
     print(f"{'side':>6}  {'blur':>5}  {'milliseconds':>22}  {'kornia at 48 px, 371 ms':>24}")
     for size in (48, 64):
         for chance in (0.0, 0.5):
             view = ImageAugment(rotation=15.0, blur_chance=chance)
-            taken = milliseconds(view, size, options.device, options.seed)
+            taken = milliseconds(view, size, given.device, given.seed)
             middle = statistics.median(taken)
             spread = f"{middle:.1f} ({min(taken):.1f}-{max(taken):.1f})"
             ratio = f"{KORNIA_MS / middle:.1f} x" if size == 48 else ""

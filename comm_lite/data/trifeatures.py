@@ -75,9 +75,9 @@ class Images:
     r"""Rendered images with what they show."""
 
     pixels: Tensor
-    """(N, 3, H, W) uint8."""
+    r"""(N, 3, H, W) uint8."""
     factors: Tensor
-    """(N, 3) indices into `SHAPES`, `TEXTURES` and `COLOURS`."""
+    r"""(N, 3) indices into `SHAPES`, `TEXTURES` and `COLOURS`."""
 
 
 @dataclass(frozen=True)
@@ -87,9 +87,9 @@ class Pairs:
     images: Images
     r"""The images that the pairs are made of."""
     index: Tensor
-    """(N, 2) positions of the two images of each pair."""
+    r"""(N, 2) positions of the two images of each pair."""
     mapping: Tensor
-    """(10,) the colour that belongs to each texture."""
+    r"""(10,) the colour that belongs to each texture."""
 
     def __len__(self) -> int:
         return len(self.index)
@@ -130,11 +130,11 @@ class Batches:
     r"""Batches of pairs; each pass over it is one epoch."""
 
     pairs: Pairs
-    """What is cut into batches."""
+    r"""What is cut into batches."""
     batch_size: int
-    """Pairs in a batch, at least 1."""
+    r"""Pairs in a batch, at least 1."""
     generator: torch.Generator | None = None
-    """Source of the order of each pass; None keeps the order and the last, smaller batch."""
+    r"""Source of the order of each pass; None keeps the order and the last, smaller batch."""
 
     def __post_init__(self) -> None:
         _check.whole("batch_size", self.batch_size)

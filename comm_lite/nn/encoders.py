@@ -48,9 +48,7 @@ class SmallCNN(nn.Module):
             _block(3, width, 5, 2),
             _block(width, 2 * width, 3, 2),
             _block(2 * width, 2 * width, 3, 1),
-            nn.MaxPool2d(
-                3, 2, 1
-            ),  # where a pattern sits matters less than that it is there: textures are learnt sooner
+            nn.MaxPool2d(3, 2, 1),  # that a pattern is there matters more than where: textures come sooner
             _block(2 * width, 4 * width, 3, 1),
             _block(4 * width, 4 * width, 3, 1),
             nn.MaxPool2d(3, 2, 1),

@@ -30,11 +30,11 @@ class TrainConfig:
     warmup: float = 0.1
     r"""Fraction of all steps over which the learning rate rises from zero, in [0, 1]."""
     kernel_lr: float | None = None
-    """Largest learning rate of `Muon`, which then trains the convolution kernels; None leaves them to AdamW."""
+    r"""Largest learning rate of `Muon`, which then trains the convolution kernels; None leaves them to AdamW."""
     clip_norm: float | None = None
     r"""Largest norm of the gradient of all parameters together; None clips nothing."""
     precision: str = "float32"
-    """``"float32"``, or ``"bfloat16"`` for autocast: faster where the chip multiplies it."""
+    r"""``"float32"``, or ``"bfloat16"`` for autocast: faster where the chip multiplies it."""
     device: str = "cpu"
     r"""Where model and batches go, such as ``"cpu"`` or ``"cuda"``."""
     progress: bool = True
