@@ -5,8 +5,10 @@ Every check says what was wanted, what came and what to do. Each text is matched
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from numbers import Real
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -145,3 +147,43 @@ def rows(name: str, value: Tensor, wanted: int) -> None:
             f"{name} must have one entry for each of the {wanted} rows, got shape {tuple(value.shape)}; "
             f"take both from the same samples"
         )
+
+
+def texts(name: str, value: Iterable[str]) -> list[str]:
+    r"""Return the texts as a list; raise unless there is one or more, and nothing else."""
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise TypeError(f"{name} must be a list of texts, got {value!r:.60}; put a single one into a list")
+    found = list(value)
+    bad = [type(text).__name__ for text in found if not isinstance(text, str)]
+    if bad:
+        raise TypeError(f"{name} must hold only texts, got {bad[0]}; decode bytes and drop what is missing")
+    if not found:
+        raise ValueError(f"{name} must hold at least one text, got none; a used-up iterator must be made anew")
+    return found
+
+
+def probabilities(name: str, value: Any, letters: str | None = None) -> None:
+    r"""Raise unless ``value``, an array of floats with one axis per letter of ``letters``, is a joint distribution."""
+    if not hasattr(value, "dtype") or not hasattr(value, "ndim"):
+        raise TypeError(
+            f"{name} must be an array of probabilities, got {type(value).__name__}; wrap it with numpy.asarray"
+        )
+    if "float" not in str(value.dtype):
+        raise TypeError(
+            f"{name} must hold probabilities as floats, got {value.dtype}; divide counts by their sum: n / n.sum()"
+        )
+    wanted = letters.split() if letters else None
+    if wanted and value.ndim != len(wanted):
+        raise ValueError(
+            f"{name} must have shape ({', '.join(wanted)}), got {tuple(value.shape)}; one axis a variable, "
+            f"group or sum out the others"
+        )
+    if value.ndim == 0 or 0 in value.shape:
+        raise ValueError(f"{name} must hold at least one probability, got shape {tuple(value.shape)}; pass a table")
+    total = float(value.sum())
+    if not math.isfinite(total):
+        raise ValueError(f"{name} must be finite, got NaN or infinity; look for a division by zero")
+    if float(value.min()) < 0:
+        raise ValueError(f"{name} must not be negative, got {float(value.min()):.3g}; a probability is at least 0")
+    if abs(total - 1) > 1e-6:
+        raise ValueError(f"{name} must sum to 1, got {total:.9g}; divide it by its sum")
