@@ -1,16 +1,19 @@
 r"""Building blocks of the models: encoders, converters, fusion and projection heads."""
 
 from comm_lite.nn.converters import PatchConverter, TokenConverter, sincos_2d
-from comm_lite.nn.encoders import AlexNetFeatures, SmallCNN
+from comm_lite.nn.encoders import AlexNetFeatures, SmallCNN, TextTransformer
 from comm_lite.nn.fusion import ConcatSelfAttention
 from comm_lite.nn.heads import ProjectionHead
+from comm_lite.nn.pretrained import PretrainedCLIP
 
 __all__ = [
     "AlexNetFeatures",
     "ConcatSelfAttention",
     "PatchConverter",
+    "PretrainedCLIP",
     "ProjectionHead",
     "SmallCNN",
+    "TextTransformer",
     "TokenConverter",
     "sincos_2d",
 ]
