@@ -12,20 +12,42 @@ PUBLIC = {
         CoMM Score TrainConfig TwoTower clip_loss cmc_loss comm_loss cross_self_loss embed fit info_nce linear_probe
         nt_xent
     """,
-    "comm_lite.data": """
-        Batches COLOURS ImageAugment Images Pairs SHAPES TEXTURES Trifeatures TrifeaturesConfig blur combinations
-        pair_up recolour render trifeatures warp
+    "comm_lite.alignment": "kept_by_alignment optimal_critic view_gaps",
+    "comm_lite.bounds": """
+        GaussianPair SeparableCritic club donsker_varadhan gaussian_pair info_nce_bound nce_club nwj smile
     """,
-    "comm_lite.evaluate": "Score embed linear_probe",
+    "comm_lite.data": """
+        Batches COLOURS CaptionSplits Captioned CaptionsConfig Described Emoji GENRES ImageAugment Images MovieSplits
+        Movies MoviesConfig NEGATIVES Pairs Phrase RELATIONS SHAPES TEXTURES TextAugment Tokenizer Trifeatures
+        TrifeaturesConfig WORDINGS blur combinations draw_posters draw_scenes exact_atoms hard_negative latent_joint
+        lay_out load_emoji make_captions make_movies minimal_pairs pair_up recolour render train_tokenizer trifeatures
+        warp
+    """,
+    "comm_lite.evaluate": """
+        MinimalPairs Retrieval Score ZeroShot clip_score embed linear_probe minimal_pair_scores retrieval
+        retrieval_ranks zero_shot zero_shot_classifier
+    """,
+    "comm_lite.info": """
+        co_information conditional_entropy conditional_mutual_information distribution entropy kl_divergence
+        mutual_information
+    """,
     "comm_lite.losses": """
         clip_loss clip_terms cmc_loss cmc_terms comm_loss comm_terms cosine cross_self_loss cross_self_terms info_nce
         nt_xent
     """,
     "comm_lite.models": "CoMM TwoTower",
     "comm_lite.nn": """
-        AlexNetFeatures ConcatSelfAttention PatchConverter ProjectionHead SmallCNN TokenConverter sincos_2d
+        AlexNetFeatures ConcatSelfAttention PatchConverter PretrainedCLIP ProjectionHead SmallCNN TextTransformer
+        TokenConverter sincos_2d
     """,
-    "comm_lite.plot": "COLOURS MARKERS gallery loss_curves score_bars use_style",
+    "comm_lite.pid": """
+        Estimate GATES Gate PID PIDBatch additive batch broja broja_batch cluster combine gain_angle gaussian_scalar
+        gaussian_vector imin mmi plug_in plug_in_bias posterior posterior_pid sinkhorn
+    """,
+    "comm_lite.plot": """
+        ATOMS COLOURS MARKERS atom_bars embedding_map explore gallery iq_contour loss_curves score_bars search_results
+        use_style
+    """,
     "comm_lite.teach": "Settings assert_same record settings show_source",
     "comm_lite.train": "History Muon TrainConfig fit orthogonalise",
 }
@@ -56,6 +78,8 @@ def test_import_loads_nothing_heavy():
         "sklearn",
         "scipy",
         "transformers",
+        "tokenizers",
+        "huggingface_hub",
         "IPython",
         "ipywidgets",
         "torchvision",

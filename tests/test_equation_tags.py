@@ -19,11 +19,7 @@ ROLE = re.compile(rf":eq:`{NAME}`")
 
 # Lines that are tagged although no chapter has their equation yet, and the chapter that will bring it. An entry is
 # taken out when the chapter comes; then the docstring gets its role.
-WAITING = {
-    "eq-clip": "01 joint embeddings",
-    "eq-info-nce": "04 information and bounds",
-    "eq-cmc": "14 three modalities and missing ones",
-}
+WAITING = {}
 
 
 def labels_in(notebook):

@@ -14,7 +14,7 @@ from surface import public_callables
 from torch import nn
 
 import comm_lite
-from comm_lite import data, evaluate, losses, plot, teach, train
+from comm_lite import alignment, bounds, data, evaluate, info, losses, pid, plot, teach, train
 from comm_lite import nn as parts
 
 
@@ -50,7 +50,45 @@ def one_modality():
 FINITE = r"must be finite, got 16 NaN or infinite of 16 numbers; look for a division by zero"
 WHOLE = r"must be at least 1, got 0; pass a larger one"
 
+SUMS_TO_2 = torch.full((2, 2), 0.5).numpy()
+SUM = r"p must sum to 1, got 2; divide it by its sum"
+
 WRONG = {
+    "bounds.SeparableCritic": [Wrong(lambda: bounds.SeparableCritic(0, 2), ValueError, f"dim_x {WHOLE}")],
+    "bounds.club": [Wrong(lambda: bounds.club(BAD), ValueError, f"log_likelihood {FINITE}")],
+    "bounds.donsker_varadhan": [Wrong(lambda: bounds.donsker_varadhan(BAD), ValueError, f"scores {FINITE}")],
+    "bounds.gaussian_pair": [
+        Wrong(
+            lambda: bounds.gaussian_pair(2, -1.0, 8, generator=generator()),
+            ValueError,
+            r"information must lie in \[0.0, 20.0\], got -1.0; pass a value inside",
+        )
+    ],
+    "bounds.info_nce_bound": [
+        Wrong(
+            lambda: bounds.info_nce_bound(Z[:1]), ValueError, r"at least 2 pairs, .* got shape \(1, 4\); pass a square"
+        )
+    ],
+    "bounds.nce_club": [Wrong(lambda: bounds.nce_club(BAD), ValueError, f"scores {FINITE}")],
+    "bounds.nwj": [
+        Wrong(lambda: bounds.nwj(Z.long()), TypeError, r"floating-point scores, got torch.int64; call .float")
+    ],
+    "bounds.smile": [Wrong(lambda: bounds.smile(Z, clip=0.0), ValueError, r"clip must be .* got 0.0; pass a value")],
+    "info.co_information": [
+        Wrong(lambda: info.co_information(SUMS_TO_2), ValueError, r"shape \(X1, X2, Y\), got .*; one")
+    ],
+    "info.conditional_entropy": [Wrong(lambda: info.conditional_entropy(SUMS_TO_2), ValueError, SUM)],
+    "info.conditional_mutual_information": [
+        Wrong(
+            lambda: info.conditional_mutual_information(SUMS_TO_2), ValueError, r"shape \(X, Y, Z\), got .*; one axis"
+        )
+    ],
+    "info.distribution": [Wrong(lambda: info.distribution([1, 0]), TypeError, r"as floats, got int64; divide counts")],
+    "info.entropy": [Wrong(lambda: info.entropy(SUMS_TO_2), ValueError, SUM)],
+    "info.kl_divergence": [
+        Wrong(lambda: info.kl_divergence([1.0], [0.5, 0.5]), ValueError, r"wanted \(1,\), got \(2,\); list the same")
+    ],
+    "info.mutual_information": [Wrong(lambda: info.mutual_information(SUMS_TO_2), ValueError, SUM)],
     "losses.clip_loss": [Wrong(lambda: losses.clip_loss(Z, BAD, logit_scale=1.0), ValueError, f"text {FINITE}")],
     "losses.clip_terms": [Wrong(lambda: losses.clip_terms(BAD, Z, logit_scale=1.0), ValueError, f"image {FINITE}")],
     "losses.cmc_loss": [Wrong(lambda: losses.cmc_loss({"a": Z, "b": BAD}), ValueError, FINITE)],
@@ -93,7 +131,85 @@ WRONG = {
             r"test_y must hold only classes seen in training, got unknown \[2, 3\]; check the split",
         )
     ],
+    "evaluate.clip_score": [
+        Wrong(lambda: evaluate.clip_score(Z, Z, weight=0), ValueError, r"weight must be .* got 0; pass a value")
+    ],
+    "evaluate.minimal_pair_scores": [
+        Wrong(lambda: evaluate.minimal_pair_scores(Z), ValueError, r"must have shape \(T, A, B\), got \(4, 4\); bring")
+    ],
+    "evaluate.retrieval": [
+        Wrong(
+            lambda: evaluate.retrieval(Z, Z, query_items=torch.arange(4), key_items=torch.arange(1, 5)),
+            ValueError,
+            r"key_items must hold the item of every query, got none for 1 queries, such as item 0; add",
+        )
+    ],
+    "evaluate.retrieval_ranks": [
+        Wrong(
+            lambda: evaluate.retrieval_ranks(Z, Z[:, 1:] + 1),
+            ValueError,
+            r"keys must have the width of queries, wanted 4, got 3; take both from one shared space",
+        )
+    ],
+    "evaluate.zero_shot": [
+        Wrong(
+            lambda: evaluate.zero_shot(Z, Z[:3], torch.arange(4)),
+            ValueError,
+            r"labels must lie in 0..2, got 0..3; number them as classes",
+        )
+    ],
+    "evaluate.zero_shot_classifier": [
+        Wrong(
+            lambda: evaluate.zero_shot_classifier(len, ["dog", "bee"], ["a photo"]),
+            ValueError,
+            r"templates must have one {} for the name, got 'a photo'; write 'a photo of a {}.'",
+        )
+    ],
     "data.Batches": [Wrong(lambda: data.Batches(pairs(), 0), ValueError, f"batch_size {WHOLE}")],
+    "data.CaptionsConfig": [
+        Wrong(
+            lambda: data.CaptionsConfig(kinds=("colour",)),
+            ValueError,
+            r"kinds must name only \['one', 'count', 'pair', 'relation'\], got unknown \['colour'\]; drop or rename",
+        )
+    ],
+    "data.Phrase": [
+        Wrong(lambda: data.Phrase("pair", ()), ValueError, r"relation must be one of .*, got ''; choose one of these")
+    ],
+    "data.draw_scenes": [
+        Wrong(
+            lambda: data.draw_scenes(Z.long(), Z.long(), place=Z, box=Z, angle=Z),
+            ValueError,
+            r"place must have shape \(4, 4, 2\), got \(4, 4\); give each object of shape one",
+        )
+    ],
+    "data.hard_negative": [
+        Wrong(
+            lambda: data.hard_negative(data.Phrase("one", (("red", "star"),)), "count"),
+            ValueError,
+            r"kind='count' needs a phrase of kind count, got 'one'; choose another change or another phrase",
+        )
+    ],
+    "data.lay_out": [
+        Wrong(
+            lambda: data.lay_out(BYTES[0], torch.ones(2).long(), torch.ones(2).long(), generator=generator()),
+            ValueError,
+            r"count must have one entry for each of the 3 rows, got shape \(2,\); take both",
+        )
+    ],
+    "data.load_emoji": [
+        Wrong(lambda: data.load_emoji(__file__), ValueError, r"must have sha256 .*; the file is damaged or of another")
+    ],
+    "data.make_captions": [
+        Wrong(
+            lambda: data.make_captions(data.CaptionsConfig(), seed=-1), ValueError, r"seed must be at least 0, got -1"
+        )
+    ],
+    "data.minimal_pairs": [
+        Wrong(
+            lambda: data.minimal_pairs(None, "colour"), ValueError, r"kind must be one of .* got 'colour'; choose one"
+        )
+    ],
     "data.ImageAugment": [
         Wrong(
             lambda: data.ImageAugment(hue=0.7),
@@ -108,6 +224,51 @@ WRONG = {
     ],
     "data.TrifeaturesConfig": [
         Wrong(lambda: data.TrifeaturesConfig(size=8), ValueError, r"size must be at least 16, got 8; pass a larger one")
+    ],
+    "alignment.kept_by_alignment": [
+        Wrong(lambda: alignment.kept_by_alignment(SUMS_TO_2), ValueError, "one axis a var")
+    ],
+    "alignment.optimal_critic": [
+        Wrong(
+            lambda: alignment.optimal_critic([[0.5, 0.0], [0.5, 0.0]]),
+            ValueError,
+            r"p must give every symbol a chance above 0, got a row or column of zeros; drop that symbol",
+        )
+    ],
+    "alignment.view_gaps": [
+        Wrong(lambda: alignment.view_gaps(SUMS_TO_2), ValueError, r"shape \(X1, X2, Y\), got .*; one axis")
+    ],
+    "data.MoviesConfig": [
+        Wrong(
+            lambda: data.MoviesConfig(shared=1.5), ValueError, r"shared must lie in \[0.0, 1.0\], got 1.5; pass a value"
+        )
+    ],
+    "data.TextAugment": [
+        Wrong(
+            lambda: data.TextAugment(drop_chance=1.0), ValueError, r"drop_chance must lie in .*, got 1.0; pass a value"
+        )
+    ],
+    "data.draw_posters": [
+        Wrong(
+            lambda: data.draw_posters(torch.full((2, 4), 3), torch.rand(2, 25)),
+            ValueError,
+            r"scenes must have shape \(B, 4\) with columns below \[4, 3, 2, 2\], got shape \(2, 4\); the columns",
+        )
+    ],
+    "data.exact_atoms": [
+        Wrong(
+            lambda: data.exact_atoms(data.MoviesConfig(romance=-0.1)), ValueError, r"romance must lie in .*, got -0.1;"
+        )
+    ],
+    "data.latent_joint": [
+        Wrong(
+            lambda: data.latent_joint(data.MoviesConfig(), "Western"),
+            ValueError,
+            r"genre must be one of \['Romance', .*\], got 'Western'; choose one of these",
+        )
+    ],
+    "data.make_movies": [
+        Wrong(lambda: data.make_movies(data.MoviesConfig(), seed=-1), ValueError, r"seed must be at least 0, got -1;")
     ],
     "data.blur": [
         Wrong(
@@ -142,6 +303,16 @@ WRONG = {
             lambda: data.trifeatures(data.TrifeaturesConfig(), seed=-1), ValueError, r"seed must be at least 0, got -1"
         )
     ],
+    "data.Tokenizer": [
+        Wrong(
+            lambda: data.train_tokenizer(["a b c"])(["a b c"], length=4),
+            ValueError,
+            r"must fit into length=4 with start and end, got 5 tokens in text 0, 'a b c'; raise length or",
+        )
+    ],
+    "data.train_tokenizer": [
+        Wrong(lambda: data.train_tokenizer([" "]), ValueError, r"at least one word, got 1 empty texts; check the")
+    ],
     "data.warp": [
         Wrong(
             lambda: data.warp(IMAGES, boxes=torch.zeros(3, 4)),
@@ -164,6 +335,13 @@ WRONG = {
         )
     ],
     "nn.PatchConverter": [Wrong(lambda: parts.PatchConverter(0, 8), ValueError, f"channels {WHOLE}")],
+    "nn.PretrainedCLIP": [
+        Wrong(
+            lambda: parts.PretrainedCLIP(nn.Identity(), None, None),
+            TypeError,
+            r"model must be a transformers.CLIPModel, got Identity; load one with from_pretrained",
+        )
+    ],
     "nn.ProjectionHead": [
         Wrong(
             lambda: parts.ProjectionHead(8, hidden=8, out=4)(torch.rand(2, 5)),
@@ -176,6 +354,13 @@ WRONG = {
             lambda: parts.SmallCNN(width=8)(torch.rand(2, 1, 64, 64)),
             ValueError,
             r"images must have 3 channels, got shape \(2, 1, 64, 64\); move the channels to axis 1",
+        )
+    ],
+    "nn.TextTransformer": [
+        Wrong(
+            lambda: parts.TextTransformer(8)(torch.full((1, 2), 8)),
+            ValueError,
+            r"ids must lie in 0..7, got 8..8; build the encoder with the vocabulary of the tokenizer",
         )
     ],
     "nn.TokenConverter": [Wrong(lambda: parts.TokenConverter(0, 8), ValueError, f"features {WHOLE}")],
@@ -222,6 +407,121 @@ WRONG = {
             lambda: train.fit(nn.Linear(2, 1), lambda m, x: m(x).sum(), [], train.TrainConfig(progress=False)),
             ValueError,
             r"data must hold at least one batch, got none; use a smaller batch or more samples",
+        )
+    ],
+    "pid.broja": [
+        Wrong(lambda: pid.broja(torch.ones(2, 2, 2)), ValueError, r"p must sum to 1, got 8; divide it by its sum"),
+    ],
+    "pid.broja_batch": [
+        Wrong(lambda: pid.broja_batch(torch.full((1, 1, 1, 1), 1.0)), TypeError, r"float64, got torch.float32; call"),
+    ],
+    "pid.additive": [Wrong(lambda: pid.additive(0), ValueError, r"bins must be at least 1, got 0; pass a larger one")],
+    "pid.batch": [
+        Wrong(
+            lambda: pid.batch(Z, Z, torch.arange(4) % 2, generator=generator()),
+            ValueError,
+            r"size must be at most the number of samples, 4, got 128; lower it",
+        )
+    ],
+    "pid.cluster": [
+        Wrong(
+            lambda: pid.cluster(Z, Z, torch.arange(4) % 2, generator=generator()),
+            ValueError,
+            r"x1 must have at least 20 samples and width 5, got \(4, 4\); lower clusters",
+        )
+    ],
+    "pid.plug_in": [
+        Wrong(
+            lambda: pid.plug_in(torch.arange(4), torch.arange(4), torch.zeros(4)),
+            TypeError,
+            r"y must hold integers, got torch.float32; call .long\(\) first",
+        )
+    ],
+    "pid.plug_in_bias": [Wrong(lambda: pid.plug_in_bias(Z.numpy()[None] / 4, 0), ValueError, f"samples {WHOLE}")],
+    "pid.posterior": [
+        Wrong(
+            lambda: pid.posterior(Z, Z, torch.zeros(4).long(), generator=generator()),
+            ValueError,
+            r"y must hold at least two classes, got \[0\]; there is nothing to tell about",
+        )
+    ],
+    "pid.posterior_pid": [
+        Wrong(
+            lambda: pid.posterior_pid(Z, Z, Z, torch.arange(4) % 2, bins=2, generator=generator()),
+            ValueError,
+            r"p1 must hold 2 probabilities a row that sum to 1, got torch.float32 \(4, 4\); pass what predict_proba",
+        )
+    ],
+    "pid.sinkhorn": [
+        Wrong(
+            lambda: pid.sinkhorn(Z[None], Z[:1], Z[:1] * 2),
+            ValueError,
+            r"columns must have the total of rows for each class, wanted \[1.0\], got \[2.0\]; scale one",
+        )
+    ],
+    "pid.combine": [
+        Wrong(
+            lambda: pid.combine(synergy=1.5),
+            ValueError,
+            r"synergy must lie in \[0.0, 1.0\], got 1.5; pass a value inside",
+        )
+    ],
+    "pid.gain_angle": [
+        Wrong(lambda: pid.gain_angle(120.0), ValueError, r"degrees must lie in \[0.0, 90.0\], got 120.0; pass a value")
+    ],
+    "pid.gaussian_scalar": [
+        Wrong(
+            lambda: pid.gaussian_scalar(corr_yx1=0.9, corr_yx2=0.9, corr_x1x2=-0.9),
+            ValueError,
+            r"the three correlations must belong to variables with noise of their own, got .*; pass weaker ones",
+        )
+    ],
+    "pid.gaussian_vector": [
+        Wrong(
+            lambda: pid.gaussian_vector(torch.eye(3).numpy(), (1, 1, 2)),
+            ValueError,
+            r"covariance must have shape \(4, 4\) for sizes \(1, 1, 2\), got \(3, 3\); order it as X1, X2, Y",
+        )
+    ],
+    "pid.imin": [
+        Wrong(lambda: pid.imin(Z.numpy() / 4), ValueError, r"p must have shape \(X1, X2, Y\), got \(4, 4\); one axis a")
+    ],
+    "pid.mmi": [
+        Wrong(lambda: pid.mmi(0.5, 0.75, 0.6), ValueError, r"together must be at least 0.75, .*, got 0.6; check")
+    ],
+    "plot.atom_bars": [
+        Wrong(
+            lambda: plot.atom_bars({"AND": {"R": 1.0}}, title="t", alt="a"),
+            ValueError,
+            r"rows\['AND'\] must hold \['R', 'U1', 'U2', 'S'\], got \['R'\]; pass the atoms of a PID",
+        )
+    ],
+    "plot.embedding_map": [
+        Wrong(
+            lambda: plot.embedding_map({}, colours={}, title="t", alt="a"),
+            ValueError,
+            r"groups must .*, got none; pass",
+        )
+    ],
+    "plot.search_results": [
+        Wrong(
+            lambda: plot.search_results(BYTES, {"q": []}, captions=["a", "b"], title="t", alt="a"),
+            ValueError,
+            r"found must hold as many rows for each query, at least 1, got \[0\]; cut to one k",
+        )
+    ],
+    "plot.explore": [
+        Wrong(
+            lambda: plot.explore(print, share=(0.0, 1.0)),
+            ValueError,
+            r"share must be \(lowest, highest, start\), got \(0.0, 1.0\); pass for instance \(0.0, 1.0, 0.5\)",
+        )
+    ],
+    "plot.iq_contour": [
+        Wrong(
+            lambda: plot.iq_contour([0.0, 0.1], [0.0], [[1.0]], points={}, title="t", alt="a"),
+            ValueError,
+            r"bits must have 1 rows of 2 numbers, one row a value of y; transpose it",
         )
     ],
     "plot.gallery": [
@@ -278,8 +578,22 @@ WRONG = {
 
 # Results that the package builds and hands out; a reader reads them and never makes one. Who makes it, for each.
 RESULTS = {
+    "pid.Estimate": "pid.plug_in",
+    "pid.PIDBatch": "pid.broja_batch",
+    "pid.PID": "pid.broja",
+    "pid.Gate": "pid.combine",
+    "bounds.GaussianPair": "bounds.gaussian_pair",
+    "evaluate.MinimalPairs": "evaluate.minimal_pair_scores",
+    "evaluate.Retrieval": "evaluate.retrieval",
     "evaluate.Score": "evaluate.linear_probe",
+    "evaluate.ZeroShot": "evaluate.zero_shot",
     "data.Images": "data.trifeatures",
+    "data.CaptionSplits": "data.make_captions",
+    "data.Captioned": "data.load_emoji",
+    "data.Described": "data.make_captions",
+    "data.Emoji": "data.load_emoji",
+    "data.Movies": "data.make_movies",
+    "data.MovieSplits": "data.make_movies",
     "data.Pairs": "data.pair_up",
     "data.Trifeatures": "data.trifeatures",
     "train.History": "train.fit",

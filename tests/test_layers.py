@@ -11,7 +11,7 @@ from surface import FILES, module_name
 LAYERS = [
     ["comm_lite._check"],
     ["comm_lite.info", "comm_lite.losses.infonce", "comm_lite.nn"],
-    ["comm_lite.losses", "comm_lite.pid.gates", "comm_lite.data.augment", "comm_lite.bounds"],
+    ["comm_lite.losses", "comm_lite.pid.gates", "comm_lite.data.augment", "comm_lite.bounds", "comm_lite.alignment"],
     ["comm_lite.pid", "comm_lite.models", "comm_lite.data"],
     ["comm_lite.evaluate"],
     ["comm_lite.train"],
@@ -35,7 +35,14 @@ NEVER = [
 
 # Third parties besides torch, and where they may be imported; elsewhere they are a mistake.
 ANYWHERE_INSIDE = {
-    "numpy": ["comm_lite.pid", "comm_lite.data", "comm_lite.evaluate", "comm_lite.plot", "comm_lite.info"],
+    "numpy": [
+        "comm_lite.pid",
+        "comm_lite.data",
+        "comm_lite.evaluate",
+        "comm_lite.plot",
+        "comm_lite.alignment",
+        "comm_lite.info",
+    ],
     "scipy": ["comm_lite.pid"],
     "matplotlib": ["comm_lite.plot"],
     "plotly": ["comm_lite.plot"],
@@ -44,8 +51,10 @@ ANYWHERE_INSIDE = {
 }
 # These only inside a function, so that importing the module does not load them.
 IN_FUNCTIONS = {
-    "sklearn": ["comm_lite.evaluate", "comm_lite.pid.estimate"],
-    "transformers": ["comm_lite.nn.encoders", "comm_lite.data"],
+    "sklearn": ["comm_lite.evaluate", "comm_lite.pid.estimate", "comm_lite.pid.posterior"],
+    "transformers": ["comm_lite.nn.pretrained"],
+    "huggingface_hub": ["comm_lite.nn.pretrained"],
+    "tokenizers": ["comm_lite.data.tokenizer"],
     "tqdm": ["comm_lite.train", "comm_lite.data.files"],
     "IPython": ["comm_lite.teach", "comm_lite.plot"],
     "matplotlib_inline": ["comm_lite.plot"],

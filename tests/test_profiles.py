@@ -88,4 +88,4 @@ def test_pytest_nbmake_by_itself_takes_the_smallest_profile(monkeypatch):
     monkeypatch.delenv("COMM_LITE_PROFILE", raising=False)
     code = (run_chapters.ROOT / "book" / "conftest.py").read_text()
     exec(compile(code, "book/conftest.py", "exec"), {})
-    assert os.environ.pop("COMM_LITE_PROFILE") == "smoke"
+    assert os.environ.pop("COMM_LITE_PROFILE") == "smoke" and os.environ["COMM_LITE_STATIC"] == "1"

@@ -110,6 +110,7 @@ def run_chapter(chapter, profile, parameters=None, root=ROOT):
     done, before = executed_path(chapter, profile, root), sources_hash(chapter, profile, parameters, root)
     failed, partial = done.with_suffix(".failed.ipynb"), done.with_name(f".{done.stem}.{os.getpid()}.partial.ipynb")
     done.parent.mkdir(parents=True, exist_ok=True)
+    os.environ["COMM_LITE_STATIC"] = "1"  # no reader at the sliders: see comm_lite/plot/explore.py
     error, start = None, time.perf_counter()
     try:
         try:

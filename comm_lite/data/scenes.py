@@ -34,7 +34,8 @@ def lay_out(things: Tensor, count: Tensor, relation: Tensor, *, generator: torch
 
     Returns:
         ``shape``, ``colour``, ``place``, ``box`` and ``angle`` for four objects a scene, as `draw_scenes` takes them.
-        A lone object is anywhere; several of one kind are each in a quarter of their own; two kinds are in halves.
+        A lone object is anywhere, and up to twice as large; several of one kind are each in a quarter of their own; two
+        kinds are in halves.
 
     Raises:
         TypeError: if a tensor does not hold integers.
@@ -52,6 +53,7 @@ def lay_out(things: Tensor, count: Tensor, relation: Tensor, *, generator: torch
         _check.rows(name, value, len(things))
     u = torch.rand(len(things), 4, 6, generator=generator)
     box = LARGEST * (0.65 + 0.25 * u[..., 0])
+    box[:, 0] = torch.where(count == 1, LARGEST * (0.9 + 1.1 * u[:, 0, 0]), box[:, 0])  # a lone object has room
     angle = math.pi / 12 * (2 * u[..., 1] - 1)  # by up to 15 degrees, so that no square looks like a rhombus
     reach = box * _REACH
     jitter = (2 * u[..., 2:4] - 1) * (0.5 - reach)[..., None]
@@ -124,7 +126,9 @@ def draw_scenes(shape: Tensor, colour: Tensor, *, place: Tensor, box: Tensor, an
                 f"give objects that are not there shape -1"
             )
     device = shape.device
-    points = _points(round(LARGEST * size * _REACH) + 2, _REACH * 1.03, 4)
+    side = round(LARGEST * size * _REACH) + 2
+    reach = _REACH * side / (side - 2)  # the outermost pixels stay empty: what lies outside takes their value
+    points = _points(side, reach, 4)
     sheet = _sheet(_shape_masks(*points), 4).to(device)
     palette = torch.tensor(list(COLOURS.values()), device=device) - GREY
     images = torch.empty(len(shape), 3, size, size, dtype=torch.uint8, device=device)
@@ -133,7 +137,7 @@ def draw_scenes(shape: Tensor, colour: Tensor, *, place: Tensor, box: Tensor, an
         rows, slots = there[part].nonzero(as_tuple=True)
         which = (rows + start, slots)
         cos, sin = angle[which].cos(), angle[which].sin()
-        zoom = 1 / (box[which] * _REACH * 1.03)
+        zoom = 1 / (box[which] * reach)
         x, y = (place[which] * zoom[:, None]).unbind(1)
         shift = -torch.stack([cos * x - sin * y, sin * x + cos * y], dim=1)  # the place seen from the turned shape
         mask = _look_up(sheet, shape[which], angle[which], shift, size, zoom)

@@ -49,7 +49,7 @@ def retrieval(
     key_items: Tensor | None = None,
     ks: Sequence[int] = (1, 5, 10),
 ) -> Retrieval:
-    r"""Recall at K and median rank of retrieval by cosine similarity, in one direction.
+    r"""Recall at K and median rank of retrieval by cosine similarity, in one direction; see :eq:`eq-recall-at-k`.
 
     .. math::
         \mathrm{R@}K = \frac{1}{Q} \sum_{q=1}^{Q} \mathbb{1}[r_q \le K], \qquad

@@ -100,7 +100,7 @@ def zero_shot(
     replicates: int = 1000,
     seed: int = 0,
 ) -> ZeroShot:
-    r"""Balanced accuracy of taking, for each image, the class whose text embedding is nearest.
+    r"""Balanced accuracy of taking, for each image, the class whose text embedding is nearest; see :eq:`eq-zero-shot`.
 
     .. math::
         \hat y_i = \operatorname*{arg\,max}_{k} \cos(u_i, w_k)

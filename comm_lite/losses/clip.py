@@ -42,7 +42,7 @@ def clip_terms(image: Tensor, text: Tensor, *, logit_scale: float | Tensor) -> d
 
 
 def clip_loss(image: Tensor, text: Tensor, *, logit_scale: float | Tensor) -> Tensor:
-    r"""Mean of InfoNCE from image to text and from text to image.
+    r"""Mean of InfoNCE from image to text and from text to image; see :eq:`eq-clip`.
 
     .. math::
         \mathcal{L}_{\mathrm{CLIP}} = -\frac{1}{2N} \sum_{i=1}^{N} \left[

@@ -43,7 +43,7 @@ def cmc_terms(embeddings: Mapping[str, Tensor], *, temperature: float | Tensor =
 
 
 def cmc_loss(embeddings: Mapping[str, Tensor], *, temperature: float | Tensor = 0.1) -> Tensor:
-    r"""Mean of NT-Xent over all pairs of modalities.
+    r"""Mean of NT-Xent over all pairs of modalities; see :eq:`eq-cmc`.
 
     .. math::
         \mathcal{L}_{\mathrm{CMC}} = \frac{2}{M (M - 1)} \sum_{1 \le a < b \le M}

@@ -13,7 +13,10 @@ from comm_lite import _check
 
 
 def cosine(a: Tensor, b: Tensor) -> Tensor:
-    r"""Cosine similarity of every row of ``a`` with every row of ``b``, in at least float32.
+    r"""Cosine similarity of every row of ``a`` with every row of ``b``, in at least float32; see :eq:`eq-cosine`.
+
+    .. math::
+        \cos(a_i, b_j) = \frac{\sum_d a_{id}\, b_{jd}}{\sqrt{\sum_d a_{id}^2} \sqrt{\sum_d b_{jd}^2}}
 
     Mixed precision is switched off inside: bfloat16 keeps 8 bits, so at temperature 0.1 a logit near 10 would be off
     by up to 0.03. float64 stays float64.
@@ -37,11 +40,11 @@ def cosine(a: Tensor, b: Tensor) -> Tensor:
     _check.shape("b", b, "B D")
     unit_a, unit_b = (F.normalize(z.to(torch.promote_types(z.dtype, torch.float32)), dim=1) for z in (a, b))
     with torch.autocast(a.device.type, enabled=False):
-        return unit_a @ unit_b.T
+        return unit_a @ unit_b.T  # (eq-cosine)
 
 
 def info_nce(query: Tensor, key: Tensor, *, temperature: float | Tensor) -> Tensor:
-    r"""Mean cross-entropy of picking, for each query, its own key among all keys of the batch.
+    r"""Mean cross-entropy of picking, for each query, its own key among all keys; see :eq:`eq-info-nce`.
 
     .. math::
         \mathcal{L}_{\mathrm{InfoNCE}} = -\frac{1}{N} \sum_{i=1}^{N}

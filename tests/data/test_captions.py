@@ -183,6 +183,24 @@ def test_a_turned_square_turns_about_its_place():
     assert (square(0.0) - square(quarter / 2)).abs().max() > 100
 
 
+@pytest.mark.parametrize("size", [16, 24, 32, 48])
+def test_a_shape_leaves_no_trace_beyond_its_reach(size):
+    shape, box = torch.arange(10)[:, None], torch.full((10, 1), 0.25)
+    made = draw_scenes(shape, shape, place=torch.zeros(10, 1, 2), box=box, angle=box, size=size)
+    line = ((torch.arange(size) + 0.5) / size * 2 - 1).abs()
+    far = torch.maximum(line[:, None], line) > 1.18 * 0.25 + 4 / size  # two soft pixels
+    assert far.any() and ((made[:, :, far].int() - 128).abs() <= 1).all()  # up to rounding
+
+
+def test_a_lone_object_is_larger_than_any_of_several():
+    things = torch.tensor([[[3, 0], [-1, -1]]]).repeat(200, 1, 1)
+    count = torch.tensor([1, 3]).repeat(100)
+    relation = torch.full((200,), -1)
+    box = lay_out(things, count, relation, generator=torch.Generator().manual_seed(0))["box"]
+    lone, several = box[::2, 0], box[1::2, :3]
+    assert several.max() <= lone.min() + 1e-6 < 2 * several.max() < lone.max() + 0.1 and lone.max() * 1.18 <= 1 + 1e-6
+
+
 def test_places_without_an_object_stay_grey():
     empty = torch.full((2, 3), -1)
     box, place = torch.ones(2, 3), torch.zeros(2, 3, 2)

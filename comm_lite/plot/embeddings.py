@@ -1,0 +1,144 @@
+r"""Figures of a shared space: a map of embeddings, and the pictures that a text finds."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+
+import matplotlib.image
+import plotly.graph_objects as go
+from torch import Tensor
+
+from comm_lite import _check
+
+_SYMBOLS = ("circle", "diamond", "square", "cross", "x", "star")
+
+
+def embedding_map(
+    groups: Mapping[str, tuple[Tensor, Sequence[str]]], *, colours: Mapping[str, str], title: str, alt: str
+) -> go.Figure:
+    r"""Draw embeddings in the plane, one colour a group; a group can be switched off in the legend.
+
+    Args:
+        groups: ``groups[name] = (points, texts)``: points (N, 2), and N texts to show where the pointer is.
+        colours: a colour for each group.
+        title: the finding.
+        alt: the figure in words, for readers who listen to the page.
+
+    Returns:
+        A Plotly figure with one trace a group.
+
+    Raises:
+        ValueError: if there are no groups, points are not (N, 2), or a group lacks a colour or a text.
+
+    Example:
+        >>> import torch
+        >>> figure = embedding_map({"red": (torch.eye(2), ["a", "b"])}, colours={"red": "#f00"}, title="t", alt="a")
+        >>> figure.data[0].text
+        ('a', 'b')
+    """
+    _check.known_keys("groups", groups, colours)
+    figure = go.Figure()
+    for place, (name, (points, texts)) in enumerate(groups.items()):
+        _check.shape(f"groups[{name!r}]", points, "N D")
+        if points.shape[1] != 2:
+            raise ValueError(f"groups[{name!r}] must be (N, 2), got shape {tuple(points.shape)}; project it to a plane")
+        _check.rows(f"groups[{name!r}]", points, len(texts))
+        marker = {"color": colours[name], "symbol": _SYMBOLS[place % len(_SYMBOLS)], "size": 7}
+        figure.add_scatter(
+            name=name,
+            mode="markers",
+            x=points[:, 0].tolist(),
+            y=points[:, 1].tolist(),
+            text=list(texts),
+            hovertemplate="%{text}<extra></extra>",
+            marker=marker | {"line": {"width": 0.5, "color": "#555555"}},
+        )
+    figure.update_layout(
+        title={"text": title, "x": 0.01, "font": {"size": 16}},
+        meta={"alt": alt},
+        height=520,
+        margin={"l": 60, "r": 10, "t": 60, "b": 60},
+        xaxis={"title": {"text": "first principal axis"}, "zeroline": False},
+        yaxis={"title": {"text": "second principal axis"}, "zeroline": False, "scaleanchor": "x"},
+    )
+    return figure
+
+
+def search_results(
+    images: Tensor, found: Mapping[str, Sequence[int]], *, captions: Sequence[str], title: str, alt: str
+) -> go.Figure:
+    r"""Show the pictures that each query found, best first, with a menu of the queries; it needs no kernel.
+
+    Args:
+        images: (N, 3, H, W) uint8.
+        found: for each query the rows of ``images`` that it found, the same number for all.
+        captions: N texts, one below each picture.
+        title: what the figure shows; the query is added.
+        alt: the figure in words, for readers who listen to the page.
+
+    Returns:
+        A Plotly figure of two rows of pictures.
+
+    Raises:
+        ValueError: if there are no queries, they found different numbers of pictures or none, or images and captions
+            do not fit.
+
+    Example:
+        >>> import torch
+        >>> images = torch.zeros(4, 3, 8, 8, dtype=torch.uint8)
+        >>> figure = search_results(images, {"dark": [3, 1]}, captions=list("abcd"), title="Found", alt="two squares")
+        >>> [note.text for note in figure.layout.annotations]
+        ['d', 'b']
+    """
+    _check.shape("images", images, "N 3 H W")
+    _check.rows("images", images, len(captions))
+    _check.known_keys("found", found, found)
+    sizes = {len(rows) for rows in found.values()}
+    if len(sizes) > 1 or 0 in sizes:
+        raise ValueError(f"found must hold as many rows for each query, at least 1, got {sorted(sizes)}; cut to one k")
+    across = -(-sizes.pop() // 2)
+    views = {}
+    for query, rows in found.items():
+        pictures, notes = [], []
+        for place, row in enumerate(rows):
+            x, y = place % across, -1.45 * (place // across)
+            box = {"x": x, "y": y, "sizex": 0.8, "sizey": 0.8, "xref": "x", "yref": "y"}
+            pictures.append({"source": _uri(images[row]), "xanchor": "center", "yanchor": "middle", **box})
+            lines = _lines(captions[row])
+            note = {"x": x, "y": y - 0.45, "yanchor": "top", "showarrow": False, "font": {"size": 11}}
+            notes.append({**note, "text": lines})
+        views[query] = {"images": pictures, "annotations": notes, "title.text": f"{title}: “{query}”"}
+    first = next(iter(views.values()))
+    buttons = [{"label": query, "method": "relayout", "args": [view]} for query, view in views.items()]
+    hidden = {"visible": False, "fixedrange": True}
+    figure = go.Figure(go.Scatter(x=[0], y=[0], mode="markers", marker_opacity=0, hoverinfo="skip"))
+    figure.update_layout(
+        title={"text": first["title.text"], "x": 0.01, "y": 0.97, "font": {"size": 16}},
+        meta={"alt": alt},
+        images=first["images"],
+        annotations=first["annotations"],
+        updatemenus=[{"buttons": buttons, "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"}],
+        height=470,
+        margin={"l": 10, "r": 10, "t": 100, "b": 10},
+        xaxis={"range": [-0.5, across - 0.5], **hidden},
+        yaxis={"range": [-2.45, 0.5], **hidden},
+    )
+    return figure
+
+
+def _uri(image: Tensor) -> str:
+    r"""One image (3, H, W) as text that a page shows as a PNG."""
+    file = io.BytesIO()
+    matplotlib.image.imsave(file, image.permute(1, 2, 0).cpu().numpy(), format="png", metadata={"Software": None})
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def _lines(text: str, width: int = 17) -> str:
+    r"""Break a caption into short lines between words."""
+    lines = [""]
+    for word in text.split():
+        fits = len(lines[-1]) + len(word) < width
+        lines = [*lines[:-1], f"{lines[-1]} {word}".strip()] if fits else [*lines, word]
+    return "<br>".join(line for line in lines if line)
