@@ -99,6 +99,11 @@ def check(page, source):
     math, figures = expected(source)
     assert (page.locator("mjx-container").count() > 0) == math
     assert page.locator("mjx-merror").count() == 0
+    raw = page.evaluate(
+        "[...document.querySelectorAll('article p, article li, article td')].filter(e => "
+        "!e.querySelector('code') && /\\$|\\\\(frac|sum|le|mid)\\b/.test(e.innerText)).map(e => e.innerText)"
+    )
+    assert raw == [], f"markup of an equation shows; is there an empty line before and after $$? {raw[:1]}"
     assert page.locator(".comm-plotly.js-plotly-plot").count() == figures
     for index in range(figures):
         drawn = page.locator(".comm-plotly.js-plotly-plot").nth(index)
