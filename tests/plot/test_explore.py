@@ -44,6 +44,15 @@ def test_moving_a_slider_redraws(monkeypatch):
     assert drawn[0] == (0.5, 1.0) and drawn[-1] == (0.25, 1.0)
 
 
+def test_a_text_box_takes_a_question(monkeypatch):
+    drawn = []
+    monkeypatch.setattr("IPython.display.display", drawn.append)
+    shell = module._shell(lambda question: question.upper(), {"question": "a red fruit"})
+    shell.update()
+    shell.children[0].value = "a cat"
+    assert drawn[0] == "A RED FRUIT" and drawn[-1] == "A CAT"
+
+
 @pytest.mark.parametrize("of", [(0.0, 1.0), (1.0, 0.0, 0.5)])
 def test_a_slider_needs_three_numbers_in_order(of):
     with pytest.raises(ValueError, match=r"share must be \(lowest, highest, start\), got .*; pass for instance"):
