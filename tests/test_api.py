@@ -16,24 +16,29 @@ PUBLIC = {
     "comm_lite.bounds": """
         GaussianPair SeparableCritic club donsker_varadhan gaussian_pair info_nce_bound nce_club nwj smile
     """,
+    "comm_lite.controlled": """
+        METHODS Recipe Run SETTINGS SIDES STRENGTHS Setting TASKS build pretrain probe run unique_views
+    """,
     "comm_lite.data": """
         Batches COLOURS CaptionSplits Captioned CaptionsConfig Described Emoji GENRES ImageAugment Images MovieSplits
-        Movies MoviesConfig NEGATIVES Pairs Phrase RELATIONS SHAPES TEXTURES TextAugment Tokenizer Trifeatures
-        TrifeaturesConfig WORDINGS blur combinations draw_posters draw_scenes exact_atoms hard_negative latent_joint
-        lay_out load_emoji make_captions make_movies minimal_pairs pair_up recolour render train_tokenizer trifeatures
-        warp
+        Movies MoviesConfig NEGATIVES Pairs Phrase Planted PlantedConfig PlantedSplits RELATIONS SHAPES TEXTURES
+        TRIPLE_SOURCES TextAugment Tokenizer Trifeatures TrifeaturesConfig TripleSplits Triples TriplesConfig
+        VectorAugment WORDINGS blur combinations draw_posters draw_scenes exact_atoms hard_negative latent_joint lay_out
+        load_emoji make_captions make_movies make_triples minimal_pairs pair_up planted_vectors recolour render
+        train_tokenizer trifeatures triple_bits warp
     """,
     "comm_lite.evaluate": """
-        MinimalPairs Retrieval Score ZeroShot clip_score embed linear_probe minimal_pair_scores retrieval
-        retrieval_ranks zero_shot zero_shot_classifier
+        MinimalPairs Retrieval Score ZeroShot clip_score embed linear_probe minimal_pair_scores present
+        probe_subsets retrieval retrieval_ranks subsets zero_shot zero_shot_classifier
     """,
     "comm_lite.info": """
         co_information conditional_entropy conditional_mutual_information distribution entropy kl_divergence
         mutual_information
     """,
+    "comm_lite.ledger": "PROFILES Published Row append latest read_ledger",
     "comm_lite.losses": """
-        clip_loss clip_terms cmc_loss cmc_terms comm_loss comm_terms cosine cross_self_loss cross_self_terms info_nce
-        nt_xent
+        FactorCL binding_loss binding_terms clip_loss clip_terms cmc_loss cmc_terms comm_loss comm_terms cosine cross_self_loss
+        cross_self_terms info_nce nt_xent supcon_loss
     """,
     "comm_lite.models": "CoMM TwoTower",
     "comm_lite.nn": """

@@ -14,7 +14,7 @@ from surface import public_callables
 from torch import nn
 
 import comm_lite
-from comm_lite import alignment, bounds, data, evaluate, info, losses, pid, plot, teach, train
+from comm_lite import alignment, bounds, controlled, data, evaluate, info, ledger, losses, pid, plot, teach, train
 from comm_lite import nn as parts
 
 
@@ -50,6 +50,7 @@ def one_modality():
 FINITE = r"must be finite, got 16 NaN or infinite of 16 numbers; look for a division by zero"
 WHOLE = r"must be at least 1, got 0; pass a larger one"
 
+RECIPE = controlled.Recipe(16, 1, 1e-3)
 SUMS_TO_2 = torch.full((2, 2), 0.5).numpy()
 SUM = r"p must sum to 1, got 2; divide it by its sum"
 
@@ -74,6 +75,43 @@ WRONG = {
         Wrong(lambda: bounds.nwj(Z.long()), TypeError, r"floating-point scores, got torch.int64; call .float")
     ],
     "bounds.smile": [Wrong(lambda: bounds.smile(Z, clip=0.0), ValueError, r"clip must be .* got 0.0; pass a value")],
+    "controlled.Recipe": [
+        Wrong(lambda: controlled.Recipe(16, 1, 1e-3, heads=3), ValueError, r"heads=3 and dim=16; change one of the two")
+    ],
+    "controlled.Setting": [
+        Wrong(
+            lambda: controlled.Setting(data.TrifeaturesConfig(), RECIPE, RECIPE, batch=20_000),
+            ValueError,
+            r"batch=20000 and train_pairs=10000; change one of the two fields",
+        )
+    ],
+    "controlled.build": [
+        Wrong(
+            lambda: controlled.build("SimCLR", controlled.SETTINGS["smoke"], "biased"),
+            ValueError,
+            r"method must be one of .* got 'SimCLR'; choose",
+        )
+    ],
+    "controlled.pretrain": [
+        Wrong(
+            lambda: controlled.pretrain("CoMM", controlled.SETTINGS["smoke"], None, "skewed"),
+            ValueError,
+            r"pairs must be one of .* got 'skewed'; choose",
+        )
+    ],
+    "controlled.probe": [
+        Wrong(lambda: controlled.probe(None, None, ("R",), part="train"), ValueError, r"got 'train'; choose one of")
+    ],
+    "controlled.run": [
+        Wrong(
+            lambda: controlled.run("CoMM", controlled.SETTINGS["smoke"], "biased", seed=-1),
+            ValueError,
+            r"seed must be at least 0, got -1; pass a larger one",
+        )
+    ],
+    "controlled.unique_views": [
+        Wrong(lambda: controlled.unique_views("crops"), TypeError, r"augment must be an ImageAugment, got str; pass one")
+    ],
     "info.co_information": [
         Wrong(lambda: info.co_information(SUMS_TO_2), ValueError, r"shape \(X1, X2, Y\), got .*; one")
     ],
@@ -89,6 +127,38 @@ WRONG = {
         Wrong(lambda: info.kl_divergence([1.0], [0.5, 0.5]), ValueError, r"wanted \(1,\), got \(2,\); list the same")
     ],
     "info.mutual_information": [Wrong(lambda: info.mutual_information(SUMS_TO_2), ValueError, SUM)],
+    "losses.binding_loss": [
+        Wrong(lambda: losses.binding_loss({"a": Z, "b": BAD}, anchor="a"), ValueError, FINITE),
+        Wrong(
+            lambda: losses.binding_loss({"a": Z, "b": Z}, anchor="c"),
+            ValueError,
+            r"anchor must be one of \['a', 'b'\], got 'c'; choose one of these",
+        ),
+    ],
+    "losses.binding_terms": [
+        Wrong(
+            lambda: losses.binding_terms({"a": Z}, anchor="a"), ValueError, r"at least 2 modalities, got \['a'\]; add"
+        )
+    ],
+    "ledger.Published": [Wrong(lambda: ledger.Published(1.0, None, ""), ValueError, r"line, got ''; rewrite")],
+    "ledger.Row": [
+        Wrong(
+            lambda: ledger.Row("a", "a", "a", "smoke", *"a" * 15),
+            ValueError,
+            r"profile must be one of .*, got 'smoke'; choose",
+        )
+    ],
+    "ledger.append": [
+        Wrong(lambda: ledger.append("ledger.json", {}), TypeError, r"row must be a Row, got dict; make one, or fill")
+    ],
+    "ledger.latest": [Wrong(lambda: ledger.latest([3]), TypeError, r"rows must hold only Rows, got int; pass what")],
+    "ledger.read_ledger": [
+        Wrong(lambda: ledger.read_ledger(__file__), ValueError, r"JSON list, got what cannot be read .*; the file")
+    ],
+    "losses.FactorCL": [Wrong(lambda: losses.FactorCL(0), ValueError, f"dim {WHOLE}")],
+    "losses.supcon_loss": [
+        Wrong(lambda: losses.supcon_loss(Z, torch.arange(4)), ValueError, r"comes twice, got 4 different ones; use a")
+    ],
     "losses.clip_loss": [Wrong(lambda: losses.clip_loss(Z, BAD, logit_scale=1.0), ValueError, f"text {FINITE}")],
     "losses.clip_terms": [Wrong(lambda: losses.clip_terms(BAD, Z, logit_scale=1.0), ValueError, f"image {FINITE}")],
     "losses.cmc_loss": [Wrong(lambda: losses.cmc_loss({"a": Z, "b": BAD}), ValueError, FINITE)],
@@ -123,6 +193,19 @@ WRONG = {
     ],
     "evaluate.embed": [
         Wrong(lambda: evaluate.embed(nn.Identity(), []), ValueError, r"at least one pair .* got none; a")
+    ],
+    "evaluate.present": [
+        Wrong(lambda: evaluate.present({"a": Z}, ["b"]), ValueError, r"keep must name only \['a'\], got .*; drop or")
+    ],
+    "evaluate.probe_subsets": [
+        Wrong(
+            lambda: evaluate.probe_subsets(nn.Identity(), [], [], modalities="ab", tasks=["t"]),
+            TypeError,
+            r"modalities must be a list of texts, got 'ab'; put a single one into a list",
+        )
+    ],
+    "evaluate.subsets": [
+        Wrong(lambda: evaluate.subsets(["a", "a"]), ValueError, r"modalities must differ, got .*; name each of them")
     ],
     "evaluate.linear_probe": [
         Wrong(
@@ -248,6 +331,23 @@ WRONG = {
             lambda: data.TextAugment(drop_chance=1.0), ValueError, r"drop_chance must lie in .*, got 1.0; pass a value"
         )
     ],
+    "data.PlantedConfig": [
+        Wrong(
+            lambda: data.PlantedConfig(modalities=1), ValueError, r"modalities must be at least 2, got 1; pass a larger"
+        )
+    ],
+    "data.VectorAugment": [
+        Wrong(
+            lambda: data.VectorAugment(drop_chance=1.0),
+            ValueError,
+            r"drop_chance must lie in .*, got 1.0; pass a value",
+        )
+    ],
+    "data.planted_vectors": [
+        Wrong(
+            lambda: data.planted_vectors(data.PlantedConfig(), seed=-1), ValueError, r"seed must be at least 0, got -1;"
+        )
+    ],
     "data.draw_posters": [
         Wrong(
             lambda: data.draw_posters(torch.full((2, 4), 3), torch.rand(2, 25)),
@@ -297,6 +397,13 @@ WRONG = {
             ValueError,
             r"factors must have shape \(B, 3\) with values in 0..9, got .*",
         )
+    ],
+    "data.TriplesConfig": [Wrong(lambda: data.TriplesConfig(test=0), ValueError, f"test {WHOLE}")],
+    "data.make_triples": [
+        Wrong(lambda: data.make_triples(data.TriplesConfig(), seed=-1), ValueError, r"seed must be at least 0, got -1")
+    ],
+    "data.triple_bits": [
+        Wrong(lambda: data.triple_bits(["smell"]), ValueError, r"modalities must name only .*, got unknown .*; drop or")
     ],
     "data.trifeatures": [
         Wrong(
@@ -578,6 +685,7 @@ WRONG = {
 
 # Results that the package builds and hands out; a reader reads them and never makes one. Who makes it, for each.
 RESULTS = {
+    "controlled.Run": "controlled.run",
     "pid.Estimate": "pid.plug_in",
     "pid.PIDBatch": "pid.broja_batch",
     "pid.PID": "pid.broja",
@@ -595,7 +703,11 @@ RESULTS = {
     "data.Movies": "data.make_movies",
     "data.MovieSplits": "data.make_movies",
     "data.Pairs": "data.pair_up",
+    "data.Planted": "data.planted_vectors",
+    "data.PlantedSplits": "data.planted_vectors",
     "data.Trifeatures": "data.trifeatures",
+    "data.TripleSplits": "data.make_triples",
+    "data.Triples": "data.make_triples",
     "train.History": "train.fit",
 }
 PUBLIC = public_callables()

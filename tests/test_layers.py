@@ -10,13 +10,13 @@ from surface import FILES, module_name
 # prefix counts. The rooms that are still empty stand here too: who moves in finds the rule.
 LAYERS = [
     ["comm_lite._check"],
-    ["comm_lite.info", "comm_lite.losses.infonce", "comm_lite.nn"],
+    ["comm_lite.info", "comm_lite.losses.infonce", "comm_lite.nn", "comm_lite.ledger"],
     ["comm_lite.losses", "comm_lite.pid.gates", "comm_lite.data.augment", "comm_lite.bounds", "comm_lite.alignment"],
     ["comm_lite.pid", "comm_lite.models", "comm_lite.data"],
     ["comm_lite.evaluate"],
     ["comm_lite.train"],
     ["comm_lite._same"],
-    ["comm_lite.plot", "comm_lite.teach"],
+    ["comm_lite.plot", "comm_lite.teach", "comm_lite.controlled"],
     ["comm_lite.__main__", "comm_lite"],
 ]
 RANK = {prefix: rank for rank, prefixes in enumerate(LAYERS) for prefix in prefixes}

@@ -1,7 +1,9 @@
 r"""The tools that run the chapters and build the book, on a small book of their own."""
 
+import dataclasses
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +16,7 @@ from notebooks import PARAMETERS, SETTINGS, small_book, write
 import build_book
 import run_chapters
 import vendor_assets
+from comm_lite.ledger import Row
 from run_chapters import ROOT, executed_path, run_chapter, state
 
 ONE = "book/part/01_one.ipynb"
@@ -67,9 +70,10 @@ def test_a_chapter_runs_once_and_again_when_something_changed(root, chapter):
             lambda root: write(root / "book/part/01_one.ipynb", "# Mended.", PARAMETERS, SETTINGS, "answer = 42"),
             "current",
         ),
+        (lambda root: (root / "book" / "ledger.json").write_text("[]"), "current"),  # its code does not name it
         (lambda root: executed_path(ONE, "smoke", root).unlink(), "missing"),
     ],
-    ids=["package", "new module", "lock", "code", "prose", "removed"],
+    ids=["package", "new module", "lock", "code", "prose", "figures", "removed"],
 )
 def test_what_makes_a_chapter_stale(root, chapter, change, wanted):
     pretend_executed(root)
@@ -78,6 +82,17 @@ def test_what_makes_a_chapter_stale(root, chapter, change, wanted):
     assert state(chapter, "smoke", {"seed": 1}, root) == "stale"
     change(root)
     assert state(chapter, "smoke", root=root) == wanted
+
+
+def test_a_chapter_that_reads_a_file_of_figures_is_stale_when_it_changed(root, chapter):
+    write(root / chapter, "# One", PARAMETERS, 'text = open("../ledger.json").read()')
+    (root / "book" / "ledger.json").write_text("[]")
+    pretend_executed(root)
+    (root / "book" / "tried.json").write_text("[]")
+    assert state(chapter, "smoke", root=root) == "current"
+    (root / "book" / "ledger.json").write_text("[1]")
+    assert state(chapter, "smoke", root=root) == "stale"
+    assert state(run_chapters.chapters(root)[0], "smoke", root=root) == "current"
 
 
 def test_of_a_progress_bar_the_page_keeps_the_last_state():
@@ -195,6 +210,63 @@ def test_a_page_shows_recorded_numbers_as_they_were_formatted(root, chapter):
     page = (index.parent / "book" / "part" / "01_one.html").read_text()
     shown = [page.split(f"{letter} <span", 1)[1].split(">", 1)[1].split("<", 1)[0] for letter in "ABCD"]
     assert shown == ["71.60", "7", "it is", "71.6"]
+
+
+ROW = Row("CoMM, toy, R", "toy", "CoMM <b>", "gpu", "R", 99.9, None, None, (), None, None, (), (), (), "%", None, None, None, "python toy.py")  # fmt: skip # noqa: E501
+
+
+def with_an_appendix(root, *rows, page="# The ledger\n\n```{ledger} toy\n:profile: gpu\n```\n"):
+    toc = (root / "_toc.yml").read_text()
+    (root / "_toc.yml").write_text(toc + "  - caption: A\n    chapters:\n      - file: book/appendix/ledger\n")
+    (root / "book" / "appendix").mkdir()
+    (root / "book" / "appendix" / "ledger.md").write_text(page)
+    lines = ",".join(json.dumps(dataclasses.asdict(row)) for row in rows)
+    (root / "book" / "ledger.json").write_text(f"[{lines}]")
+    pretend_executed(root)
+
+
+def test_a_markdown_page_is_shown_as_it_is_now_and_never_run(root):
+    with_an_appendix(root, ROW)
+    assert [page.suffix for page in run_chapters.toc_pages(root)] == [".ipynb", ".ipynb", ".md"]
+    assert [page.suffix for page in run_chapters.chapters(root)] == [".ipynb", ".ipynb"]
+    assert build_book.refusals("smoke", root) == []
+    for name in ("appendix/ledger.md", "ledger.json"):
+        assert (build_book.stage("smoke", root) / "book" / name).read_text() == (root / "book" / name).read_text()
+        with (root / "book" / name).open("a") as file:
+            file.write("\n")
+        assert build_book.refusals("smoke", root) == []
+        assert (build_book.stage("smoke", root) / "book" / name).read_text() == (root / "book" / name).read_text()
+    (root / "book" / "appendix" / "ledger.md").unlink()
+    with pytest.raises(FileNotFoundError, match="_toc.yml names book/appendix/ledger"):
+        build_book.stage("smoke", root)
+
+
+def test_a_page_shows_the_ledger(root, chapter):
+    how = {"device": "CPU, 2 threads", "commit": "0123abc", "date": "2026-01-31"}
+    old, new = (
+        dataclasses.replace(ROW, claim="second").measured({0: v, 1: v + 2}, {0: 9.0, 1: 8.0}, **how) for v in (50, 70)
+    )
+    text = "Quoted: {ledger}`second; gpu` and {ledger}`CoMM, toy, R; gpu`.\n"
+    text += "".join(f"\n```{{{kind}}} toy\n:profile: gpu\n```\n" for kind in ("ledger", *["ledger-figure"] * 2))
+    with_an_appendix(root, ROW, old, new, page=f"# The ledger\n\n{text}")
+    page = (build_book.build("smoke", root).parent / "book" / "appendix" / "ledger.html").read_text()
+    assert re.search(r"Quoted: <span[^>]*>71.0 % \[70.0, 72.0\]</span> and <span[^>]*>not measured</span>", page)
+    table = page.split("<table", 1)[1].split("</table>")[0]
+    assert table.count("<tr") == 1 + 2 and table.count("not measured") == 1 and "51.0" not in table
+    assert "CoMM &lt;b&gt;, R" in table and "<b>" not in table and "0: 70.0, 1: 72.0" in table
+    drawn = re.findall(r'id="([^"]+)" class="comm-plotly"', page)
+    assert "the file holds 1 older row" in page and len(set(drawn)) == 2  # one figure twice has two ids
+
+
+def test_a_page_that_asks_the_ledger_in_vain_stops_the_build(root, capfd):
+    page = "See {ledger}`CoMM; gpu`.\n\n```{ledger} toy\n:profile: budget\n```\n\n```{tried} encoder\n```\n"
+    with_an_appendix(root, ROW, page=f"# The ledger\n\n{page}")
+    with pytest.raises(RuntimeError, match="the book was not built"):
+        build_book.build("smoke", root)
+    said = capfd.readouterr().err
+    assert "ledger.json has no row of claim and profile ('CoMM', 'gpu')" in said
+    assert "ledger.json has no row of experiment 'toy' with profile 'budget'" in said
+    assert "tried.json cannot be shown" in said
 
 
 def test_assets_are_copied_once(tmp_path):

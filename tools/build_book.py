@@ -50,7 +50,8 @@ def stage(profile, root=ROOT):
     for name in ("_ext", "_static"):
         (folder / name).symlink_to(root / name)
     bibliographies = [path.relative_to(root) for path in (root / "book").rglob("*.bib")]
-    for page in [*toc_pages(root), *bibliographies]:
+    figures = [path.relative_to(root) for path in (root / "book").glob("*.json")]  # what _ext/book_ledger.py shows
+    for page in [*toc_pages(root), *bibliographies, *figures]:
         (folder / page).parent.mkdir(parents=True, exist_ok=True)
         if page.suffix == ".ipynb":
             source, ran = (json.loads(p.read_text("utf-8")) for p in (root / page, executed_path(page, profile, root)))

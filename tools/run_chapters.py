@@ -38,13 +38,15 @@ def chapters(root=ROOT):
 def sources_hash(chapter, profile, parameters=None, root=ROOT):
     r"""Hash whatever an executed chapter depends on: its code cells, the package, the lock, the parameters.
 
-    Prose is left out: tools/build_book.py takes it from the source, so that mending a sentence costs no execution.
+    A file of figures such as book/ledger.json counts for the chapters whose code names it. Prose is left out:
+    tools/build_book.py takes it from the source, so that mending a sentence costs no execution.
     """
     cells = json.loads((root / chapter).read_text(encoding="utf-8"))["cells"]
     code = [[c["id"], "".join(c["source"]), c["metadata"].get("tags", [])] for c in cells if c["cell_type"] == "code"]
     digest = hashlib.sha256(json.dumps([code, profile, parameters or {}], sort_keys=True).encode())
     package = sorted(path for path in (root / "comm_lite").rglob("*.py"))
-    for path in [*package, root / "tools" / "requirements.lock"]:
+    named = [path for path in sorted((root / "book").glob("*.json")) if any(path.name in text for _, text, _ in code)]
+    for path in [*package, root / "tools" / "requirements.lock", *named]:
         content = path.read_bytes()
         digest.update(f"{path.relative_to(root).as_posix()} {len(content)} ".encode() + content)
     return digest.hexdigest()

@@ -14,6 +14,7 @@ from comm_lite.data.movies import (
     make_movies,
 )
 from comm_lite.data.phrases import NEGATIVES, RELATIONS, WORDINGS, Phrase, hard_negative
+from comm_lite.data.planted import Planted, PlantedConfig, PlantedSplits, VectorAugment, planted_vectors
 from comm_lite.data.posters import draw_posters
 from comm_lite.data.render import COLOURS, SHAPES, TEXTURES, combinations, render
 from comm_lite.data.scenes import draw_scenes, lay_out
@@ -27,6 +28,7 @@ from comm_lite.data.trifeatures import (
     pair_up,
     trifeatures,
 )
+from comm_lite.data.triples import TRIPLE_SOURCES, Triples, TriplesConfig, TripleSplits, make_triples, triple_bits
 
 __all__ = [
     "COLOURS",
@@ -35,6 +37,7 @@ __all__ = [
     "RELATIONS",
     "SHAPES",
     "TEXTURES",
+    "TRIPLE_SOURCES",
     "WORDINGS",
     "Tokenizer",
     "Batches",
@@ -50,9 +53,16 @@ __all__ = [
     "MoviesConfig",
     "Pairs",
     "Phrase",
+    "Planted",
+    "PlantedConfig",
+    "PlantedSplits",
     "TextAugment",
     "Trifeatures",
     "TrifeaturesConfig",
+    "TripleSplits",
+    "Triples",
+    "TriplesConfig",
+    "VectorAugment",
     "blur",
     "combinations",
     "draw_posters",
@@ -64,11 +74,14 @@ __all__ = [
     "load_emoji",
     "make_captions",
     "make_movies",
+    "make_triples",
     "minimal_pairs",
     "pair_up",
+    "planted_vectors",
     "recolour",
     "render",
     "train_tokenizer",
     "trifeatures",
+    "triple_bits",
     "warp",
 ]

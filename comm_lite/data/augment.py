@@ -46,8 +46,15 @@ def _boolean(name: str, value: Tensor) -> None:
         )
 
 
-def warp(images: Tensor, *, boxes: Tensor, flip: Tensor | None = None, angle: Tensor | None = None) -> Tensor:
-    r"""Crop each image to its own box, scale the crop back to full size, mirror it and turn it about its centre.
+def warp(
+    images: Tensor,
+    *,
+    boxes: Tensor,
+    flip: Tensor | None = None,
+    angle: Tensor | None = None,
+    size: int | None = None,
+) -> Tensor:
+    r"""Crop each image to its own box, scale the crop to full size, mirror it and turn it about its centre.
 
     Args:
         images: (B, 3, H, W) floats in [0, 1].
@@ -55,9 +62,11 @@ def warp(images: Tensor, *, boxes: Tensor, flip: Tensor | None = None, angle: Te
         flip: (B,) booleans, True mirrors left and right; None mirrors none.
         angle: (B,) radians, counter-clockwise as seen; None turns none. What comes from outside the image takes the
             value of its border.
+        size: side of the square that the crop is scaled to, in pixels, at least 1; None keeps the image's sides.
 
     Returns:
-        (B, 3, H, W) floats in [0, 1], interpolated bilinearly.
+        (B, 3, H, W) floats in [0, 1], or (B, 3, size, size); interpolated bilinearly, without averaging over pixels,
+        so a size below half of a crop's skips some of them.
 
     Raises:
         TypeError: if ``images`` are not floats or ``flip`` is not boolean.
@@ -84,8 +93,11 @@ def warp(images: Tensor, *, boxes: Tensor, flip: Tensor | None = None, angle: Te
     if angle is not None:
         _per_image("angle", angle, images)
         cos, sin = torch.cos(angle).to(left.dtype), torch.sin(angle).to(left.dtype)
+    if size is not None:
+        _check.whole("size", size)
+    shape = [len(images), 3, size or height, size or width]
     if len(images) == 0:
-        return images
+        return images.new_empty(shape)
     ratio = height / width  # pixels are square: an angle is an angle in pixels, not in sides
     theta = torch.stack(
         [
@@ -94,7 +106,7 @@ def warp(images: Tensor, *, boxes: Tensor, flip: Tensor | None = None, angle: Te
         ],
         dim=1,
     )  # (B, 2, 3)
-    grid = F.affine_grid(theta, list(images.shape), align_corners=False)
+    grid = F.affine_grid(theta, shape, align_corners=False)
     return F.grid_sample(source, grid, padding_mode="border", align_corners=False).to(images.dtype)
 
 
@@ -193,16 +205,20 @@ def blur(images: Tensor, *, sigma: Tensor) -> Tensor:
     _check.finite("sigma", sigma)
     if float(sigma.min()) < 0:
         raise ValueError(f"sigma must be at least 0 pixels, got {float(sigma.min())}; pass 0 to keep an image as it is")
+    exact = torch.float64 if images.dtype == torch.float64 else torch.float32
     reach = math.ceil(3 * float(sigma.max()))
     tap = torch.arange(-reach, reach + 1, device=images.device)
     weight = torch.exp(-0.5 * (tap / sigma.clamp(min=1e-3)[:, None]) ** 2)
     weight = weight * (tap.abs() <= (3 * sigma).ceil()[:, None])  # an image's own reach, whatever else is in the batch
-    weight = (weight / weight.sum(1, keepdim=True)).to(images.dtype)[:, :, None, None, None]  # (B, taps, 1, 1, 1)
-    height, width = images.shape[-2:]
-    wide = F.pad(images, (reach, reach, 0, 0), mode="replicate")
-    rows = sum(weight[:, k] * wide[..., k : k + width] for k in range(2 * reach + 1))
-    tall = F.pad(rows, (0, 0, reach, reach), mode="replicate")
-    return sum(weight[:, k] * tall[..., k : k + height, :] for k in range(2 * reach + 1)).clamp_(0, 1)
+    weight = (weight / weight.sum(1, keepdim=True)).to(exact).repeat_interleave(3, dim=0)[:, None, None]  # a channel
+    count, _, height, width = images.shape
+    planes = images.to(exact).reshape(1, 3 * count, height, width)  # one group a plane: each has a kernel of its own
+    with torch.autocast(images.device.type, enabled=False):  # taps rounded to half precision would not sum to 1
+        wide = F.pad(planes, (reach, reach, 0, 0), mode="replicate")
+        rows = F.conv2d(wide, weight, groups=3 * count)
+        tall = F.pad(rows, (0, 0, reach, reach), mode="replicate")
+        made = F.conv2d(tall, weight.mT, groups=3 * count)
+    return made.clamp_(0, 1).view(count, 3, height, width).to(images.dtype)
 
 
 @dataclass(frozen=True)
@@ -225,6 +241,9 @@ class ImageAugment:
     crop_ratio: tuple[float, float] = (3 / 4, 4 / 3)
     """Least and largest width of a crop over its height, both as fractions of the image's sides; a large crop comes
     closer to 1, so that it fits."""
+    size: int | None = None
+    """Side of a view in pixels; None keeps the image's. With views smaller than the images that are evaluated, a crop is
+    enlarged less, so that things are about as large in training as in evaluation, and training costs less."""
     flip_chance: float = 0.5
     """Chance to mirror left and right."""
     rotation: float = 0.0
@@ -258,6 +277,8 @@ class ImageAugment:
         ):
             _check.between(name, getattr(self, name), 0.0, 1.0)
         _check.between("hue", self.hue, 0.0, 0.5)
+        if self.size is not None:
+            _check.whole("size", self.size)
         _check.between("rotation", self.rotation, 0.0, 180.0)
         for name, low, high in (("crop_scale", 1e-4, 1.0), ("crop_ratio", 1e-2, 1e2), ("blur_sigma", 0.0, 1e3)):
             pair = getattr(self, name)
@@ -272,7 +293,7 @@ class ImageAugment:
                 raise ValueError(f"{name}[0] must not exceed {name}[1], got {(least, most)}; swap them")
 
     def __call__(self, images: Tensor, *, generator: torch.Generator) -> Tensor:
-        r"""Return views (B, 3, H, W) of images (B, 3, H, W) in [0, 1]; the generator is on their device."""
+        r"""Return views (B, 3, H, W), or as ``size`` says, of images (B, 3, H, W) in [0, 1]; the generator is on their device."""
         _images(images)
         count, device = len(images), images.device
 
@@ -288,7 +309,7 @@ class ImageAugment:
         wide, tall = (area * ratio).sqrt().clamp(max=1), (area / ratio).sqrt().clamp(max=1)  # rounding may
         boxes = torch.stack([uniform(0, 1) * (1 - wide), uniform(0, 1) * (1 - tall), wide, tall], dim=1)
         turn = uniform(-1, 1) * math.radians(self.rotation) if self.rotation else None
-        views = warp(images, boxes=boxes, flip=chance(self.flip_chance), angle=turn)
+        views = warp(images, boxes=boxes, flip=chance(self.flip_chance), angle=turn, size=self.size)
         jitter = chance(self.jitter_chance)
 
         def factor(reach: float) -> Tensor:

@@ -30,9 +30,20 @@ class _Block(nn.Module):
         kv = self.key_value(normed).view(batch, length, 2, self.heads, dim // self.heads)
         k, v = kv.permute(2, 0, 3, 1, 4)  # (B, heads, L, d) each
         mask = None if present is None else present[:, None, None, :]
-        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        mixed = _attend(q, k, v, mask)
         tokens = (tokens[:, :1] if first_only else tokens) + self.out(mixed.transpose(1, 2).flatten(2))
         return tokens + self.mlp(self.norm2(tokens))
+
+
+def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
+    r"""Attention of (B, heads, Lq, d) over (B, heads, L, d); ``mask`` broadcasts to the scores, True where seen."""
+    if q.device.type != "cpu" or q.dtype == torch.float32:
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    # on a CPU the fused kernel's backward pass takes five times as long in half precision (benchmarks/attention.py)
+    scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
+    if mask is not None:
+        scores = scores.masked_fill(~mask, float("-inf"))
+    return scores.softmax(dim=-1).to(v.dtype) @ v
 
 
 class ConcatSelfAttention(nn.Module):

@@ -9,6 +9,7 @@ import threading
 
 import pytest
 
+from comm_lite.ledger import latest, read_ledger
 from run_chapters import ROOT, toc_pages
 
 PROFILE = os.environ.get("COMM_LITE_PROFILE", "smoke")  # laptop looks at what `make book` built
@@ -88,7 +89,7 @@ def expected(page):
     """Return whether the source of a page has math, and how many Plotly figures its run made."""
     if page.suffix != ".ipynb":
         text = (ROOT / page).read_text(encoding="utf-8")
-        return "$" in text or "{math}" in text, 0
+        return "$" in text or "{math}" in text, text.count("{ledger-figure}")
     cells = json.loads((ROOT / "_build" / "executed" / PROFILE / page).read_text(encoding="utf-8"))["cells"]
     prose = "".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
     figures = [o for cell in cells for o in cell.get("outputs", []) if "application/vnd.plotly.v1+json" in str(o)]
@@ -104,6 +105,8 @@ def check(page, source):
         "!e.querySelector('code') && /\\$|\\\\(frac|sum|le|mid)\\b/.test(e.innerText)).map(e => e.innerText)"
     )
     assert raw == [], f"markup of an equation shows; is there an empty line before and after $$? {raw[:1]}"
+    if figures:  # a busy machine draws them later
+        page.locator(".comm-plotly.js-plotly-plot").nth(figures - 1).wait_for()
     assert page.locator(".comm-plotly.js-plotly-plot").count() == figures
     for index in range(figures):
         drawn = page.locator(".comm-plotly.js-plotly-plot").nth(index)
@@ -140,6 +143,19 @@ def test_the_book_opens_from_a_folder_without_a_server(visit):
 def test_a_phone_needs_no_sideways_scrolling(name, visit, host):
     page, _, _ = visit(host + name, host, viewport={"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_the_ledger_says_not_measured_exactly_where_nothing_was(visit, host):
+    rows = latest(read_ledger(ROOT / "book" / "ledger.json")).values()
+    wanted = [(f"{row.method}, {row.task}", row.command, row.ours is None) for row in rows]
+    page, _, errors = visit(host + "book/appendix/ledger.html", host)
+    read = "tables => tables.map(t => [...t.rows].map(r => [...r.cells].map(c => c.innerText.trim())))"
+    shown = []
+    for head, *body in page.eval_on_selector_all("table.ledger", read):
+        ours = head.index("ours")
+        shown += [(line[0], line[-1], line[ours] == "not measured") for line in body]
+        assert not any("not measured" in cell for line in body for cell in line[:ours] + line[ours + 1 :])
+    assert sorted(shown) == sorted(wanted) and any("CoMM" in name for name, *_ in shown) and errors == []
 
 
 def test_search_finds_a_word_of_a_chapter(visit, host):

@@ -472,3 +472,36 @@ def augment(**changes):
 def test_wrong_input_is_refused(call, error, text):
     with pytest.raises(error, match=text):
         call()
+
+
+# ---------------------------------------------------------------- views of another size
+
+
+@pytest.mark.parametrize("size", [8, 20, 48])
+def test_a_whole_crop_to_another_size_is_an_interpolation(size):
+    images = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    whole = torch.tensor([[0.0, 0.0, 1.0, 1.0]]).expand(3, -1)
+    found = warp(images, boxes=whole, size=size)
+    wanted = torch.nn.functional.interpolate(images, size=(size, size), mode="bilinear", align_corners=False)
+    assert found.shape == (3, 3, size, size)
+    torch.testing.assert_close(found, wanted, atol=1e-5, rtol=0)
+
+
+def test_the_size_of_a_view_changes_neither_its_crop_nor_its_colours():
+    images = torch.full((4, 3, 32, 32), 0.5)
+    images[:, 0, :16] = 1.0
+    large, small = (
+        ImageAugment(blur_chance=0.0, size=size)(images, generator=torch.Generator().manual_seed(1))
+        for size in (None, 16)
+    )
+    halved = torch.nn.functional.avg_pool2d(large, 2)
+    assert small.shape == (4, 3, 16, 16) and (small - halved).abs().mean() < 0.01
+
+
+def test_views_of_no_images_have_their_size_and_wrong_sizes_are_refused():
+    none = torch.rand(0, 3, 32, 32)
+    assert warp(none, boxes=torch.rand(0, 4), size=8).shape == (0, 3, 8, 8)
+    with pytest.raises(ValueError, match="size must be at least 1, got 0; pass a larger one"):
+        ImageAugment(size=0)
+    with pytest.raises(TypeError, match="size must be an integer, got float"):
+        warp(torch.rand(1, 3, 8, 8), boxes=torch.tensor([[0.0, 0.0, 1.0, 1.0]]), size=4.0)

@@ -60,6 +60,13 @@ def loop_cmc(*tensors: Tensor, temperature: float) -> Tensor:
     return total / pairs
 
 
+def loop_binding(anchor: Tensor, *others: Tensor, temperature: float) -> Tensor:
+    total = 0.0
+    for other in others:
+        total = total + loop_nt_xent(other, anchor, temperature)
+    return total
+
+
 def loop_cross_self(first: Tensor, second: Tensor, first_views: Tensor, second_views: Tensor, t: float) -> Tensor:
     return loop_nt_xent(second, first, t) + loop_nt_xent(first_views, first, t) + loop_nt_xent(second_views, second, t)
 
@@ -151,6 +158,16 @@ CASES = [
             same=list(permutations(range(len(names)))),
         )
         for names in ("ab", "abc")
+    ),
+    LossCase(
+        "binding_loss, 3 modalities",
+        3,
+        lambda z, t: losses.binding_loss(dict(zip("abc", z, strict=True)), anchor="a", temperature=t),
+        lambda z, t: loop_binding(*z, temperature=t),
+        weight=2,
+        candidates=lambda n: 2 * n - 1,
+        same=[(0, 2, 1)],
+        other=[(1, 0, 2)],  # another anchor
     ),
     LossCase(
         "cross_self_loss",

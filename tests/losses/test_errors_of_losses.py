@@ -4,6 +4,8 @@ import pytest
 import torch
 
 from comm_lite.losses import (
+    binding_loss,
+    binding_terms,
     clip_loss,
     clip_terms,
     cmc_loss,
@@ -27,6 +29,8 @@ CALLS = {
     "nt_xent, second": ("z2", lambda z: nt_xent(Z, z)),
     "clip_loss": ("text", lambda z: clip_loss(Z, z, logit_scale=10.0)),
     "clip_terms": ("image", lambda z: clip_terms(z, Z, logit_scale=10.0)),
+    "binding_loss": (r"embeddings\['b'\]", lambda z: binding_loss({"a": Z, "b": z}, anchor="a")),
+    "binding_terms": (r"embeddings\['c'\]", lambda z: binding_terms({"a": Z, "b": Z, "c": z}, anchor="b")),
     "cmc_loss": (r"embeddings\['b'\]", lambda z: cmc_loss({"a": Z, "b": z})),
     "cmc_terms": (r"embeddings\['c'\]", lambda z: cmc_terms({"a": Z, "b": Z, "c": z})),
     "cross_self_loss": ("first_views", lambda z: cross_self_loss(Z, Z, z, Z)),
@@ -88,6 +92,8 @@ ALONE = {
     "nt_xent": lambda: nt_xent(ONE, ONE),
     "clip_loss": lambda: clip_loss(ONE, ONE, logit_scale=10.0),
     "clip_terms": lambda: clip_terms(ONE, ONE, logit_scale=10.0),
+    "binding_loss": lambda: binding_loss({"a": ONE, "b": ONE}, anchor="a"),
+    "binding_terms": lambda: binding_terms({"a": ONE, "b": ONE}, anchor="a"),
     "cmc_loss": lambda: cmc_loss({"a": ONE, "b": ONE}),
     "cmc_terms": lambda: cmc_terms({"a": ONE, "b": ONE}),
     "cross_self_loss": lambda: cross_self_loss(ONE, ONE, ONE, ONE),
@@ -106,6 +112,8 @@ def test_a_batch_of_one_has_no_negatives(call):
 WITH_TEMPERATURE = {
     "info_nce": lambda t: info_nce(Z, Z, temperature=t),
     "nt_xent": lambda t: nt_xent(Z, Z, temperature=t),
+    "binding_loss": lambda t: binding_loss({"a": Z, "b": Z}, anchor="a", temperature=t),
+    "binding_terms": lambda t: binding_terms({"a": Z, "b": Z}, anchor="a", temperature=t),
     "cmc_loss": lambda t: cmc_loss({"a": Z, "b": Z}, temperature=t),
     "cmc_terms": lambda t: cmc_terms({"a": Z, "b": Z}, temperature=t),
     "cross_self_loss": lambda t: cross_self_loss(Z, Z, Z, Z, temperature=t),

@@ -3,9 +3,12 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
+import comm_lite.nn.fusion as fusion_module
 from comm_lite.nn import ConcatSelfAttention
+from comm_lite.nn.fusion import _attend
 
 LENGTHS = {"image": 4, "text": 5, "force": 1}
 DIM = 16
@@ -271,6 +274,113 @@ def test_training_and_evaluation_take_the_same_path(training):
     fusion, tokens = fusion_for(3, layers=2), tokens_for(3)
     assert torch.equal(fusion.train(training)(tokens), fusion.eval()(tokens))
     assert not any(isinstance(module, nn.Dropout) for module in fusion.modules())
+
+
+# --- the two ways to attend
+
+
+def attended(q, k, v, mask, way):
+    """Value and gradients, for a fixed random weighting of the result."""
+    leaves = [part.detach().clone().requires_grad_() for part in (q, k, v)]
+    out = way(*leaves, mask)
+    weights = torch.randn(out.shape, generator=torch.Generator().manual_seed(1))
+    (out.float() * weights).sum().backward()
+    return [out.detach(), *(leaf.grad for leaf in leaves)]
+
+
+def kernel(q, k, v, mask):
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+
+
+def tensors(dtype, *, asked=9, scale=1.0):
+    generator = torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(3, 2, length, 8, generator=generator) for length in (asked, 9, 9))
+    return [(scale * q).to(dtype), k.to(dtype), v.to(dtype)]
+
+
+def partly():
+    """One row a sample for all heads and all that ask, as both callers give it; something is seen in each row."""
+    mask = torch.rand(3, 1, 1, 9, generator=torch.Generator().manual_seed(2)) < 0.5
+    mask[..., 0] = True
+    return mask
+
+
+each_asked = pytest.mark.parametrize("asked", [1, 9])
+each_mask = pytest.mark.parametrize("mask", [None, "partly", "first only", "all"])
+
+
+def mask_of(name):
+    first = torch.arange(9).view(1, 1, 1, 9).expand(3, 1, 1, 9) == 0
+    return {None: None, "partly": partly(), "first only": first, "all": torch.ones_like(first)}[name]
+
+
+@each_mask
+@each_asked
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("scale", [1.0, 8.0])
+def test_plain_attention_equals_the_fused_kernel_in_half_precision(dtype, asked, mask, scale):
+    """Both are a few roundings from the result in float64, in value and in all three gradients."""
+    halves, mask = tensors(dtype, asked=asked, scale=scale), mask_of(mask)
+    plain, fused = (attended(*halves, mask, way) for way in (_attend, kernel))
+    exact = attended(*(part.double() for part in halves), mask, kernel)
+    step = torch.finfo(dtype).eps * (4 if scale == 1 else 8)  # large scores are rounded more, in plain form above all
+    for made, other, wanted in zip(plain, fused, exact, strict=True):
+        assert made.dtype == other.dtype == dtype
+        size = wanted.abs().max().clamp(min=0.1)  # where one token is seen, its query and key have no gradient
+        assert (made - wanted).abs().max() <= step * size
+        assert (other - wanted).abs().max() <= step * size
+        assert (made.float() - other.float()).abs().max() <= step * size
+
+
+@each_mask
+@each_asked
+def test_plain_attention_equals_the_fused_kernel_to_rounding_in_float64(asked, mask):
+    parts, mask = tensors(torch.float64, asked=asked), mask_of(mask)
+    for made, wanted in zip(attended(*parts, mask, _attend), attended(*parts, mask, kernel), strict=True):
+        assert torch.allclose(made, wanted, atol=1e-12)
+
+
+@each_mask
+def test_float32_is_left_to_the_fused_kernel(monkeypatch, mask):
+    parts, mask = tensors(torch.float32), mask_of(mask)
+    wanted = attended(*parts, mask, kernel)
+    assert all(torch.equal(a, b) for a, b in zip(attended(*parts, mask, _attend), wanted, strict=True))
+    monkeypatch.setattr(F, "scaled_dot_product_attention", None)
+    with pytest.raises(TypeError, match="not callable"):
+        _attend(*parts, mask)
+    _attend(*tensors(torch.bfloat16), mask)  # this one does without
+
+
+def test_plain_attention_gives_what_is_masked_no_weight_and_no_gradient():
+    q, k, v = tensors(torch.bfloat16)
+    mask = partly()
+    assert (~mask).sum() > 5
+    hidden = ~mask.expand(3, 2, 9, 9)[:, :, 0, :, None]
+    other = [q, k.masked_fill(hidden, 100.0), v.masked_fill(hidden, -100.0)]
+    assert torch.equal(_attend(q, k, v, mask), _attend(*other, mask))
+    _, _, of_keys, of_values = attended(q, k, v, mask, _attend)
+    for gradient in (of_keys, of_values):
+        assert gradient.masked_select(hidden.expand_as(gradient)).abs().max() == 0
+        assert gradient.masked_select(~hidden.expand_as(gradient)).abs().max() > 0
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+@each_case
+def test_the_read_out_token_is_always_seen(monkeypatch, count, layers, precision):
+    """Attention to nothing is 0 for the fused kernel and NaN for the plain form: fusion never asks for it."""
+    masks, plain = [], fusion_module._attend
+    monkeypatch.setattr(fusion_module, "_attend", lambda q, k, v, mask: masks.append(mask) or plain(q, k, v, mask))
+    fusion, tokens = fusion_for(count, layers=layers), tokens_for(count)
+    tokens["text_mask"] = torch.zeros_like(tokens["text_mask"])
+    with torch.autocast("cpu", torch.bfloat16, enabled=precision == torch.bfloat16):
+        for keep in subsets(count):
+            assert torch.isfinite(fusion(tokens, keep)).all()
+    masks = [mask for mask in masks if mask is not None]
+    assert len(masks) == layers * 2 ** (count - 1)
+    assert all(mask[..., 0].all() for mask in masks)
+
+
+# --- what is refused
 
 
 def fused(keep=None, **changes):

@@ -1,0 +1,151 @@
+r"""The controlled experiment of chapter 12 as a table: method x task, with seconds and the spread over seeds.
+
+Usage: python benchmarks/trifeatures.py [--profile budget] [--methods CoMM Cross ...] [--seeds 0 1 2]
+                                        [--pairs unbiased biased] [--part test] [--ledger]
+
+Profiles: smoke (seconds), laptop (chapter 12's), budget (at most ten minutes a pre-training on two cores), gpu (the
+paper's: 224 pixels, AlexNet, batch 64, 100 epochs; everything on the device). Each pre-training is written to
+_build/benchmarks/trifeatures/ as it ends and is not run again, so an interrupted table goes on where it stopped, and
+two processes may share the seeds. --force runs again. --part validation scores on 160 combinations taken out of the
+training ones, to choose settings on. --ledger enters the table into book/ledger.json once every seed is there.
+"""
+
+import argparse
+import datetime
+import json
+import platform
+import shlex
+import statistics
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from comm_lite.controlled import METHODS, SETTINGS, TASKS, run
+from comm_lite.ledger import PROFILES, Row, append, latest, read_ledger
+
+ROOT = Path(__file__).resolve().parent.parent
+CACHE = ROOT / "_build" / "benchmarks" / "trifeatures"
+
+
+def options():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--profile", default="budget", choices=SETTINGS)
+    parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS, metavar="METHOD")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--pairs", nargs="+", default=list(TASKS), choices=TASKS)
+    parser.add_argument("--part", default="test", choices=("test", "validation"))
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--threads", type=int, default=2, help="threads on the CPU (default: 2)")
+    parser.add_argument("--force", action="store_true", help="run again what was run before")
+    parser.add_argument("--ledger", action="store_true", help="enter the table into book/ledger.json")
+    return parser.parse_args()
+
+
+def commit():
+    call = ["git", "rev-parse", "--short", "HEAD"]
+    return subprocess.run(call, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def device_name(given):
+    if given.device.startswith("cuda"):
+        return torch.cuda.get_device_name(given.device)
+    return f"CPU, {given.threads} thread{'s' * (given.threads > 1)}"
+
+
+def one(given, method, pairs, seed):
+    r"""The scores in per cent and the seconds of one pre-training, from the cache where it is there."""
+    where = CACHE / given.profile / given.part / f"{method}-{pairs}-{seed}.json"
+    setting = SETTINGS[given.profile]
+    if given.part == "validation":
+        setting = replace(setting, data=replace(setting.data, validation_combinations=160))
+    made_by = f"{getattr(setting, pairs)} {setting.data} {setting.batch} {setting.weight_decay} {setting.precision}"
+    if where.exists() and not given.force:
+        found = json.loads(where.read_text(encoding="utf-8"))
+        if found["made_by"] == made_by:
+            return found
+        print(f"{where.name} is of another recipe and is run again", flush=True)
+    result = run(method, setting, pairs, seed=seed, device=given.device, part=given.part, progress=False)
+    found = {
+        "scores": {
+            task: [100 * value for value in (score.balanced_accuracy, score.low, score.high)]
+            for task, score in result.scores.items()
+        },
+        "converged": all(score.converged for score in result.scores.values()),
+        "seconds": result.seconds,
+        "loss": result.history.loss,
+        "device": device_name(given),
+        "commit": commit(),
+        "date": datetime.date.today().isoformat(),
+        "made_by": made_by,
+    }
+    where.parent.mkdir(parents=True, exist_ok=True)
+    part = where.with_suffix(".part")
+    part.write_text(json.dumps(found, indent=1), encoding="utf-8")
+    part.replace(where)
+    return found
+
+
+def spread(values):
+    return statistics.stdev(values) if len(values) > 1 else float("nan")
+
+
+def main():
+    given = options()
+    torch.set_num_threads(given.threads)
+    print(f"torch {torch.__version__}, Python {platform.python_version()}, {device_name(given)}, {given.profile}")
+    print(f"{'method':11} {'pairs':9} {'seed':>4} {'seconds':>8}  scores in % on {given.part} combinations [95 %]")
+    table = {}
+    for seed in given.seeds:  # seeds outside: a table that is stopped early holds every method
+        for method in given.methods:
+            for pairs in given.pairs:
+                found = table[method, pairs, seed] = one(given, method, pairs, seed)
+                text = "  ".join(f"{t} {v:.1f} [{lo:.1f}, {hi:.1f}]" for t, (v, lo, hi) in found["scores"].items())
+                print(f"{method:11} {pairs:9} {seed:4} {found['seconds']:8.0f}  {text}", flush=True)
+    print()
+    for method in given.methods:
+        line = []
+        for pairs in given.pairs:
+            runs = [table[method, pairs, seed]["scores"] for seed in given.seeds]
+            for task in runs[0]:
+                values = [scores[task][0] for scores in runs]
+                line.append(f"{task} {statistics.mean(values):.1f} ± {spread(values):.1f}")
+        print(f"{method:11} {'   '.join(line)}   (mean ± standard deviation of {len(given.seeds)} seeds)")
+    if given.ledger:
+        enter(given, table)
+
+
+def enter(given, table):
+    r"""Append a row for R, U (the mean of U1 and U2) and S of each method to the ledger."""
+    if given.part != "test" or given.profile not in PROFILES:
+        raise SystemExit(f"--ledger takes test figures of {', '.join(PROFILES)}, got {given.profile}, {given.part}")
+    path = ROOT / "book" / "ledger.json"
+    known = latest(read_ledger(path))
+    for method in given.methods:
+        for task, pairs in (("R", "unbiased"), ("U", "unbiased"), ("S", "biased")):
+            if pairs not in given.pairs:
+                continue
+            runs = {seed: table[method, pairs, seed] for seed in given.seeds}
+            parts = ("U1", "U2") if task == "U" else (task,)
+            claim = f"{method}, Trifeatures, {task}"
+            command = f"python benchmarks/trifeatures.py --profile {given.profile} --methods {shlex.quote(method)} "
+            command += f"--seeds {' '.join(map(str, given.seeds))} --ledger"
+            row = known.get((claim, given.profile)) or Row(
+                claim, "trifeatures", method, given.profile, task, None, None, None, (), None, None, (), (), (), "%",
+                None, None, None, command,
+            )  # fmt: skip
+            first = runs[given.seeds[0]]
+            measured = row.measured(
+                {seed: statistics.mean(found["scores"][t][0] for t in parts) for seed, found in runs.items()},
+                {seed: found["seconds"] for seed, found in runs.items()},
+                device=first["device"],
+                commit=first["commit"],
+                date=max(found["date"] for found in runs.values()),
+                command=command,
+            )
+            print(f"{claim}: {'entered' if append(path, measured) else 'stands there already'}")
+
+
+if __name__ == "__main__":
+    main()
