@@ -232,19 +232,19 @@ def unique_views(augment: ImageAugment) -> ImageAugment:
     return replace(augment, crop_scale=(0.05, 0.25))
 
 
-def cross(model: TwoTower, view: View, labels: dict[str, Tensor]) -> Tensor:
+def _cross(model: TwoTower, view: View, labels: dict[str, Tensor]) -> Tensor:
     r"""Align the two images of a pair: what only one of them shows cannot help."""
     p = model.project(model(view()))
     return nt_xent(*p.values())
 
 
-def cross_self(model: TwoTower, view: View, labels: dict[str, Tensor]) -> Tensor:
+def _cross_self(model: TwoTower, view: View, labels: dict[str, Tensor]) -> Tensor:
     r"""Align the two images, and each image with another view of itself."""
     p, q = (model.project(model(view())) for _ in range(2))
     return cross_self_loss(*p.values(), *q.values())
 
 
-def factor_cl(model: TwoTower, view: View, labels: dict[str, Tensor]) -> Tensor:
+def _factor_cl(model: TwoTower, view: View, labels: dict[str, Tensor]) -> Tensor:
     r"""Estimate the shared and the unique part apart: half of each projection is for either."""
     parts = []
     for unique in (False, True):
@@ -253,7 +253,7 @@ def factor_cl(model: TwoTower, view: View, labels: dict[str, Tensor]) -> Tensor:
     return model.objective(*parts)
 
 
-def comm(model: CoMM, view: View, labels: dict[str, Tensor]) -> Tensor:
+def _comm(model: CoMM, view: View, labels: dict[str, Tensor]) -> Tensor:
     r"""Fuse first: align two views of the whole pair, and each image alone with the pair."""
     tokens = [model.encode(view()) for _ in range(2)]
     fused = [model.project(model.fuse(t)) for t in tokens]
@@ -261,12 +261,12 @@ def comm(model: CoMM, view: View, labels: dict[str, Tensor]) -> Tensor:
     return comm_loss(*fused, *alone)
 
 
-def comm_joint(model: CoMM, view: View, labels: dict[str, Tensor]) -> Tensor:
+def _comm_joint(model: CoMM, view: View, labels: dict[str, Tensor]) -> Tensor:
     r"""The first term of CoMM's loss by itself: two views of the whole pair."""
     return nt_xent(*(model.project(model(view())) for _ in range(2)))
 
 
-def comm_alone(model: CoMM, view: View, labels: dict[str, Tensor]) -> Tensor:
+def _comm_alone(model: CoMM, view: View, labels: dict[str, Tensor]) -> Tensor:
     r"""The other terms of CoMM's loss by themselves: each image alone with the whole pair."""
     tokens = [model.encode(view()) for _ in range(2)]
     fused = [model.project(model.fuse(t)) for t in tokens]
@@ -275,20 +275,20 @@ def comm_alone(model: CoMM, view: View, labels: dict[str, Tensor]) -> Tensor:
     return sum(terms[side] for side in SIDES)
 
 
-def supcon(model: CoMM, view: View, labels: dict[str, Tensor]) -> Tensor:
+def _supcon(model: CoMM, view: View, labels: dict[str, Tensor]) -> Tensor:
     r"""The supervised row: fused views of pairs with the same label are alike, one projection a task."""
     p, q = (model.project(model(view())) for _ in range(2))
     return sum(supcon_loss(torch.cat([p[task], q[task]]), labels[task].repeat(2)) for task in p)
 
 
 METHODS = {
-    "Cross": cross,
-    "Cross+Self": cross_self,
-    "FactorCL": factor_cl,
-    "SupCon": supcon,
-    "CoMM": comm,
-    "CoMM (L only)": comm_joint,
-    "CoMM (sum of L_i only)": comm_alone,
+    "Cross": _cross,
+    "Cross+Self": _cross_self,
+    "FactorCL": _factor_cl,
+    "SupCon": _supcon,
+    "CoMM": _comm,
+    "CoMM (L only)": _comm_joint,
+    "CoMM (sum of L_i only)": _comm_alone,
 }
 """The loss of each method, as a function of the model, a source of views, and labels that only SupCon looks at."""
 
@@ -380,6 +380,13 @@ def probe(
 
     Raises:
         ValueError: if ``part`` is unknown or was not split off.
+
+    Example:
+        >>> from comm_lite.data import trifeatures
+        >>> smoke = SETTINGS["smoke"]
+        >>> scores = probe(build("Cross", smoke, "unbiased"), trifeatures(smoke.data), ("R",))
+        >>> scores["R"].chance
+        0.1
     """
     _check.one_of("part", part, ("test", "validation"))
     held_out: Pairs | None = getattr(data, part)
@@ -441,6 +448,11 @@ def run(
 
     Raises:
         ValueError: as `pretrain` and `probe`.
+
+    Example:
+        >>> brief = replace(SETTINGS["smoke"], biased=replace(SETTINGS["smoke"].biased, epochs=1))
+        >>> sorted(run("Cross", brief, "biased", progress=False).scores)
+        ['S', 'S, weighted']
     """
     from comm_lite.data import trifeatures
 

@@ -37,8 +37,8 @@ PUBLIC = {
     """,
     "comm_lite.ledger": "PROFILES Published Row append latest read_ledger",
     "comm_lite.losses": """
-        FactorCL binding_loss binding_terms clip_loss clip_terms cmc_loss cmc_terms comm_loss comm_terms cosine cross_self_loss
-        cross_self_terms info_nce nt_xent supcon_loss
+        FactorCL binding_loss binding_terms clip_loss clip_terms cmc_loss cmc_terms comm_loss comm_terms cosine
+        cross_self_loss cross_self_terms info_nce nt_xent supcon_loss
     """,
     "comm_lite.models": "CoMM TwoTower",
     "comm_lite.nn": """

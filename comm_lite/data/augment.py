@@ -242,8 +242,8 @@ class ImageAugment:
     """Least and largest width of a crop over its height, both as fractions of the image's sides; a large crop comes
     closer to 1, so that it fits."""
     size: int | None = None
-    """Side of a view in pixels; None keeps the image's. With views smaller than the images that are evaluated, a crop is
-    enlarged less, so that things are about as large in training as in evaluation, and training costs less."""
+    """Side of a view in pixels; None keeps the image's. With views smaller than the images that are evaluated, a crop
+    is enlarged less, so that things are about as large in training as in evaluation, and training costs less."""
     flip_chance: float = 0.5
     """Chance to mirror left and right."""
     rotation: float = 0.0
@@ -293,7 +293,7 @@ class ImageAugment:
                 raise ValueError(f"{name}[0] must not exceed {name}[1], got {(least, most)}; swap them")
 
     def __call__(self, images: Tensor, *, generator: torch.Generator) -> Tensor:
-        r"""Return views (B, 3, H, W), or as ``size`` says, of images (B, 3, H, W) in [0, 1]; the generator is on their device."""
+        r"""Return views of images (B, 3, H, W) in [0, 1], as large or of ``size``; the generator is on their device."""
         _images(images)
         count, device = len(images), images.device
 
