@@ -351,6 +351,27 @@ def test_channels_last_images_give_the_same_views():
     assert torch.allclose(EVERYTHING(last, generator=seeded()), EVERYTHING(images, generator=seeded()), atol=1e-5)
 
 
+def test_views_are_made_under_autocast_too():
+    """As a step of bfloat16 training makes them: the colours round, so whatever blurs must fit what it is given."""
+    images = smooth(16, 16).expand(40, -1, -1, -1)
+    wanted = EVERYTHING(images, generator=seeded())
+    with torch.autocast("cpu", torch.bfloat16):
+        views = EVERYTHING(images, generator=seeded())
+    assert torch.isfinite(views).all()
+    assert (views.float() - wanted).abs().max() < 0.05
+    assert (views.float() - wanted).abs().mean() < 0.005
+
+
+def test_blur_under_autocast_keeps_a_flat_image():
+    """Taps that were rounded to half precision would not sum to 1, and would change its brightness."""
+    flat = torch.full((8, 3, 16, 16), 0.7)
+    with torch.autocast("cpu", torch.bfloat16):
+        made = blur(flat, sigma=torch.linspace(0.1, 2, 8))
+        half = blur(flat.bfloat16(), sigma=torch.linspace(0.1, 2, 8))
+    assert made.dtype == torch.float32 and (made - 0.7).abs().max() < 1e-6
+    assert half.dtype == torch.bfloat16 and torch.equal(half, flat.bfloat16())
+
+
 def changed_share(images, **settings):
     views = ImageAugment(**(KEEP | settings))(images, generator=seeded())
     return ((views - images).abs().flatten(1).max(dim=1).values > 1e-3).double().mean()
