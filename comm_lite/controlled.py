@@ -132,8 +132,9 @@ SETTINGS = {
     ),
     "laptop": Setting(
         data=TrifeaturesConfig(),
-        unbiased=Recipe(256, 6, 2e-3, 0.01, augment=_views(0.3, gray_chance=0.5, hue=0.3)),
-        biased=Recipe(256, 6, 3e-3, 0.02, deep_head=False, augment=_views(0.1, size=48)),
+        unbiased=Recipe(256, 8, 2e-3, 0.01, augment=_views(0.3)),
+        biased=Recipe(256, 8, 3e-3, 0.02, deep_head=False, augment=_views(0.1, size=48)),
+        weight_decay=1e-2,
     ),
     "budget": Setting(
         data=TrifeaturesConfig(),
