@@ -2,15 +2,18 @@ r"""The controlled experiment of chapter 12 as a table: method x task, with seco
 
 Usage: python benchmarks/trifeatures.py [--profile budget] [--methods CoMM Cross ...] [--seeds 0 1 2]
                                         [--pairs unbiased biased] [--part test] [--ledger]
+       python benchmarks/trifeatures.py --part validation --change unbiased.augment.hue=0.2 weight_decay=0.5 ...
 
 Profiles: smoke (seconds), laptop (chapter 12's), budget (at most ten minutes a pre-training on two cores), gpu (the
 paper's: 224 pixels, AlexNet, batch 64, 100 epochs; everything on the device). Each pre-training is written to
 _build/benchmarks/trifeatures/ as it ends and is not run again, so an interrupted table goes on where it stopped, and
 two processes may share the seeds. --force runs again. --part validation scores on 160 combinations taken out of the
-training ones, to choose settings on. --ledger enters the table into book/ledger.json once every seed is there.
+training ones, to choose settings on, and takes changes of the setting's fields to try. --ledger enters the table into
+book/ledger.json once every seed is there.
 """
 
 import argparse
+import ast
 import datetime
 import json
 import platform
@@ -36,11 +39,24 @@ def options():
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--pairs", nargs="+", default=list(TASKS), choices=TASKS)
     parser.add_argument("--part", default="test", choices=("test", "validation"))
+    parser.add_argument("--change", nargs="+", default=[], metavar="FIELD=VALUE", help="with --part validation only")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=2, help="threads on the CPU (default: 2)")
     parser.add_argument("--force", action="store_true", help="run again what was run before")
     parser.add_argument("--ledger", action="store_true", help="enter the table into book/ledger.json")
-    return parser.parse_args()
+    given = parser.parse_args()
+    if given.change and given.part != "validation":
+        parser.error("--change tries settings, and those are chosen on --part validation only")
+    return given
+
+
+def changed(config, change):
+    r"""A setting with ``a.b=value`` changed, whatever depth the field lies at."""
+    path, _, value = change.partition("=")
+    name, _, deeper = path.partition(".")
+    inside = getattr(config, name)
+    new = changed(inside, f"{deeper}={value}") if deeper else ast.literal_eval(value)
+    return replace(config, **{name: new})
 
 
 def commit():
@@ -56,10 +72,13 @@ def device_name(given):
 
 def one(given, method, pairs, seed):
     r"""The scores in per cent and the seconds of one pre-training, from the cache where it is there."""
-    where = CACHE / given.profile / given.part / f"{method}-{pairs}-{seed}.json"
+    where = CACHE / given.profile / given.part / "-".join([method, pairs, str(seed), *given.change])
+    where = where.with_name(where.name + ".json")
     setting = SETTINGS[given.profile]
     if given.part == "validation":
         setting = replace(setting, data=replace(setting.data, validation_combinations=160))
+    for change in given.change:
+        setting = changed(setting, change)
     made_by = f"{getattr(setting, pairs)} {setting.data} {setting.batch} {setting.weight_decay} {setting.precision}"
     if where.exists() and not given.force:
         found = json.loads(where.read_text(encoding="utf-8"))
@@ -81,7 +100,7 @@ def one(given, method, pairs, seed):
         "made_by": made_by,
     }
     where.parent.mkdir(parents=True, exist_ok=True)
-    part = where.with_suffix(".part")
+    part = where.with_name(where.name + ".part")
     part.write_text(json.dumps(found, indent=1), encoding="utf-8")
     part.replace(where)
     return found

@@ -295,6 +295,10 @@ class ImageAugment:
     def __call__(self, images: Tensor, *, generator: torch.Generator) -> Tensor:
         r"""Return views of images (B, 3, H, W) in [0, 1], as large or of ``size``; the generator is on their device."""
         _images(images)
+        with torch.autocast(images.device.type, enabled=False):  # positions in half precision are off by half a pixel
+            return self._views(images, generator)
+
+    def _views(self, images: Tensor, generator: torch.Generator) -> Tensor:
         count, device = len(images), images.device
 
         def uniform(low: float, high: float) -> Tensor:

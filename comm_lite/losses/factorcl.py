@@ -25,7 +25,8 @@ class _Critic(nn.Module):
         )
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
-        return cosine(self.left(a), self.right(b)) / self.temperature
+        like = self.left[0].weight.dtype  # embeddings may come in half or double precision
+        return cosine(self.left(a.to(like)), self.right(b.to(like))) / self.temperature
 
 
 def _nce(scores: Tensor) -> Tensor:

@@ -534,6 +534,51 @@ def the_objective(recorded):
             assert abs(mean - 50) < 6 if label == gone[name] else mean > 75, (name, label)
 
 
+def ablations(recorded):
+    smoke = PROFILE == "smoke"
+    by_hand, package = recorded["c13-cold"]
+    assert by_hand in ("nan", "inf") and math.isfinite(package)
+    assert recorded["c13-apart"]["SGD"] > 10 > 0.1 > recorded["c13-apart"]["AdamW"]  # only SGD minds the scale
+    for name, of in recorded["c13-raw"].items():
+        seen = {"x1 alone": ["R", "U1"], "x2 alone": ["R", "U2"], "both, side by side": ["R", "U1", "U2"]}[name]
+        assert min(of[task] for task in seen) > 95, name
+        assert all(abs(v - 50) < (12 if smoke else 5) for task, v in of.items() if task not in seen), name
+    table = recorded["c13-scores"]
+    assert sorted(table) == ["batch", "drop", "fusion", "head", "loss", "noise", "views of", "τ"]
+    base = table["loss"]["both"]
+    for ablation in table.values():
+        assert base in ablation.values()  # each turns one part of the same recipe
+        for of in ablation.values():
+            assert sorted(of) == ["R", "S", "U1", "U2"]
+            assert all(len(v) == recorded["seeds"] and all(0 <= x <= 100 for x in v) for v in of.values())
+    count = sum(of != base for ablation in table.values() for of in ablation.values())
+    assert count == recorded["c13-variations"] and len(recorded["c13-changes"]) == count
+    mean = {a: {n: {t: sum(v) / len(v) for t, v in of.items()} for n, of in rows.items()} for a, rows in table.items()}
+    for fusion in ("late", "mean, linear"):  # neither can multiply two modalities
+        assert abs(mean["fusion"][fusion]["S"] - 50) < (10 if smoke else 5), fusion
+    assert recorded["c13-few"] >= 0 and len(recorded["c13-curves"]) == 3
+    if smoke:
+        return
+    assert recorded["seeds"] >= 3
+    settled, loss, heat = recorded["c13-settled"], mean["loss"], mean["τ"]
+    assert min(loss[name]["R"] for name in loss) > 99 and loss["both"]["S"] > 75 and loss["both"]["U1"] > 85
+    # the paper's order of the terms does not repeat: U the other way round, S not settled
+    assert all(loss["L only"][u] > loss["ΣLᵢ only"][u] for u in ("U1", "U2"))
+    assert not {"loss L only", "loss ΣLᵢ only"} & set(settled["S"]) and loss["L only"]["S"] < loss["ΣLᵢ only"]["S"]
+    assert recorded["c13-half-L"] < min(recorded["c13-half-both"], recorded["c13-half-Li"])
+    assert {"fusion late", "fusion mean, linear", "noise ×0", "noise ×4", "τ 1"} <= set(settled["S"])
+    one_sided, strong = {"views of x1 only", "views of x2 only"}, {"noise ×0", "noise ×2", "noise ×4", "τ 1"}
+    assert one_sided | strong | {"fusion late", "head 3 layers"} <= set(settled["U1"]) & set(settled["U2"])
+    assert mean["views of"]["x1 only"]["U1"] < mean["views of"]["x1 only"]["U2"]  # the augmented one loses more
+    assert mean["views of"]["x2 only"]["U2"] < mean["views of"]["x2 only"]["U1"]
+    assert heat["1"]["S"] > 97 and heat["1"]["U1"] < 85 and mean["noise"]["×4"]["R"] < 85
+    for better in (mean["noise"]["×2"], heat["0.5"], heat["1"], mean["head"]["3 layers"], mean["drop"]["0.5"]):
+        assert better["S"] > loss["both"]["S"] and better["U1"] < loss["both"]["U1"]  # U and S trade places
+    assert "head 3 layers" not in settled["S"] and "fusion attention 2" not in settled["S"]
+    assert recorded["c13-few"] < recorded["c13-many"] > 4 * 0.05 * recorded["c13-intervals"]
+    assert recorded["c13-without-U1"] < -10 < recorded["c13-without-U2"]
+
+
 MEASURED = {  # chapter: function of its records that asserts
     "book/intro.ipynb": intro,
     "book/part1_align/01_joint_embeddings.ipynb": joint_embeddings,
@@ -546,6 +591,7 @@ MEASURED = {  # chapter: function of its records that asserts
     "book/part4_comm/11_the_model.ipynb": the_model,
     "book/part4_comm/10_the_objective.ipynb": the_objective,
     "book/part4_comm/12_controlled_experiment.ipynb": controlled_experiment,
+    "book/part4_comm/13_ablations.ipynb": ablations,
     "book/part4_comm/14_three_modalities_and_missing_ones.ipynb": three_modalities,
 }
 

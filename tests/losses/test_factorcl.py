@@ -150,6 +150,19 @@ def test_extreme_temperatures_and_half_precision_stay_finite(temperature):
         assert torch.isfinite(objective(*given))
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_embeddings_of_another_precision_are_compared_in_that_of_the_critics(dtype):
+    torch.manual_seed(0)
+    objective, given = FactorCL(4), draw(16)
+    given = [{k: z.to(dtype).requires_grad_() for k, z in of.items()} for of in given]
+    loss = objective(*given)
+    assert loss.dtype == torch.float32
+    exact = objective(*({k: z.detach().float() for k, z in of.items()} for of in given))
+    torch.testing.assert_close(loss, exact, rtol=0, atol=1e-5)
+    loss.backward()
+    assert all(z.grad.dtype == dtype and torch.isfinite(z.grad).all() for of in given for z in of.values())
+
+
 @pytest.mark.parametrize(
     ("change", "text"),
     [
