@@ -149,7 +149,7 @@ def _call(name: str, function: Callable[..., Any], inputs: Any, grad: bool) -> _
         if value.requires_grad:
             total = total + (value.double() * weights).sum()
     gradients = None
-    if isinstance(total, Tensor):
+    if isinstance(total, Tensor) and leaves:
         found = torch.autograd.grad(total, list(leaves.values()), allow_unused=True)
         gradients = {
             key: torch.zeros_like(leaf) if gradient is None else gradient

@@ -232,6 +232,12 @@ def test_assert_same_says_who_lost_the_gradient(mine, ours, which):
         teach.assert_same(mine, ours, (X,))
 
 
+def test_assert_same_lets_a_result_depend_on_a_parameter_where_no_input_has_a_gradient():
+    weight = torch.ones(3, requires_grad=True)
+    for grad in (True, False):
+        assert teach.assert_same(lambda n: (weight * n).sum(), lambda n: 3.0 * n, (2,), grad=grad) == 0.0
+
+
 def test_assert_same_lets_equal_infinities_pass_but_no_nan():
     infinite = lambda x: torch.stack([x.sum(), x.sum() / 0])  # noqa: E731
     assert teach.assert_same(infinite, infinite, (X,), grad=False) == 0.0
