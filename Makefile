@@ -14,7 +14,7 @@ book: $(VENV)/.stamp ## run every chapter (PROFILE=laptop) and build the book; s
 	$(BIN)/python tools/run_chapters.py --profile $(PROFILE) && $(BIN)/python tools/build_book.py --profile $(PROFILE)
 
 lab: $(VENV)/.stamp ## open the chapters live in JupyterLab
-	$(BIN)/jupyter lab book/intro.ipynb
+	$(BIN)/python tools/lab.py
 
 test: lint unit notebooks chapters site browser ## everything that is checked, in this order
 

@@ -3,10 +3,10 @@ r"""One style for every figure of the book: a palette, a matplotlib style, and h
 from __future__ import annotations
 
 import html
-import itertools
 import json
 import sys
 import uuid
+from collections import Counter
 
 import matplotlib
 import plotly.io
@@ -98,12 +98,14 @@ class _BookRenderer(MimetypeRenderer):
     r"""Emit a figure twice: for JupyterLab by its mime type, for the built book as data and a small loader."""
 
     def __init__(self):
-        self._count = itertools.count()
+        self._shown = Counter()  # how often each figure was shown
 
     def to_mimebundle(self, fig_dict: dict):
         spec = to_json(fig_dict, validate=False)
-        # Counted, so that one figure shown twice has two ids; hashed from the content, so that two runs agree.
-        name = f"figure-{uuid.uuid5(uuid.NAMESPACE_URL, spec).hex[:12]}-{next(self._count)}"
+        # Hashed from the content, so that two runs agree; counted, so that one figure shown twice has two ids.
+        digest = uuid.uuid5(uuid.NAMESPACE_URL, spec).hex[:12]
+        name = f"figure-{digest}-{self._shown[digest]}"
+        self._shown[digest] += 1
         layout = fig_dict.get("layout") or {}
         meta = layout.get("meta")
         alt = meta.get("alt") if isinstance(meta, dict) else None
@@ -118,8 +120,11 @@ class _BookRenderer(MimetypeRenderer):
         return {"application/vnd.plotly.v1+json": json.loads(spec), "text/html": page}
 
 
+_RENDERER = _BookRenderer()  # one a process: a second call of use_style must not count from 0 again
+
+
 def use_style() -> None:
-    r"""Give matplotlib and Plotly the book's look; call it once, at the top of a chapter.
+    r"""Give matplotlib and Plotly the book's look, at the top of a chapter; a second call changes nothing.
 
     A Plotly figure says in ``fig.layout.meta["alt"]`` what it shows, for readers who listen to the page.
 
@@ -133,7 +138,7 @@ def use_style() -> None:
     template = plotly.io.templates["plotly_white"]
     plotly.io.templates["comm_lite"] = template.update(layout={"colorway": _CYCLE, "font": {"size": 14}})
     plotly.io.templates.default = "comm_lite"
-    plotly.io.renderers["comm_lite"] = _BookRenderer()
+    plotly.io.renderers["comm_lite"] = _RENDERER
     plotly.io.renderers.default = "comm_lite"
     if "ipykernel" in sys.modules:
         from matplotlib_inline.backend_inline import set_matplotlib_formats
