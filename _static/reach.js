@@ -1,6 +1,9 @@
 /* What scrolls sideways can be reached with the keyboard, too. The theme sees to code and tables; equations are set later. */
 (function () {
   "use strict";
+  /* From a folder a page may not read another, so a search there shows no excerpts; asking would only be an error. */
+  if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
+
   function reach() {
     document.querySelectorAll("mjx-container[display], .bd-article table").forEach(function (each) {
       if (each.scrollWidth > each.clientWidth && getComputedStyle(each).overflowX !== "visible") each.tabIndex = 0;

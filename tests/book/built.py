@@ -53,7 +53,7 @@ def opened(chromium, url, allowed, **context):
     asked, errors, loaded = [], [], []
     page.on("request", lambda request: asked.append(request.url))
     page.on("requestfailed", lambda request: errors.append(f"failed: {request.url}"))
-    page.on("requestfinished", loaded.append)
+    page.on("requestfinished", lambda request: loaded.append(request))
     page.on("response", lambda answer: errors.append(f"{answer.status} {answer.url}") if answer.status > 399 else 0)
     page.on("pageerror", lambda error: errors.append(f"page: {error}"))
     page.on("console", lambda said: errors.append(f"console: {said.text}") if said.type == "error" else 0)

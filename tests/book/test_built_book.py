@@ -1,4 +1,4 @@
-r"""Every page of the built book in a browser: nothing off-host, no error, light, for every reader, without a network."""
+r"""Every page of the built book in a browser: nothing off-host, no error, light, for every reader; needs no network."""
 
 import json
 import statistics

@@ -20,7 +20,7 @@ def drawn(page):
     """Return what the first figure with a slider shows: every shape of its traces, and where the slider stands."""
     return page.evaluate(
         "() => { const box = document.querySelector('.slider-group').closest('.comm-plotly');"
-        "  return [box.querySelector('.plot').innerHTML, box._fullLayout.sliders[0].active] }"
+        "  return [box.querySelector('.cartesianlayer').innerHTML, box._fullLayout.sliders[0].active] }"
     )
 
 
@@ -47,7 +47,8 @@ def test_search_finds_a_word_of_a_chapter(place, visit, host):
     page.wait_for_selector("ul.search li a")
     found = page.eval_on_selector_all("ul.search li a", "l => l.map(a => a.href)")
     assert any("intro.html" in link for link in found) and "search.html?q=synergy" in page.url
-    assert off_host == [] and [e for e in errors if place == "loopback" or "fetch" not in e.lower()] == []
+    page.wait_for_timeout(500)
+    assert off_host == [] and errors == []
 
 
 @pytest.mark.parametrize("place", ["loopback", "folder"])
@@ -89,7 +90,7 @@ def test_the_keyboard_alone_reaches_everything(visit, host):
     page, _, errors, _ = visit(host + with_slider(), host)
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent.trim()") == "Skip to main content"
-    assert page.evaluate("document.activeElement.getBoundingClientRect().top") >= 0, "the skip link stays out of sight"
+    page.wait_for_function("document.activeElement.getBoundingClientRect().top >= 0")  # it slides into sight
     page.keyboard.press("Enter")
     assert page.evaluate("location.hash") == "#main-content"
     page.goto(page.url.split("#")[0])
@@ -106,7 +107,7 @@ def test_the_keyboard_alone_reaches_everything(visit, host):
         if reached[-1][0].startswith("BODY"):
             break
     names = " ".join(name for name, *_ in reached)
-    for wanted in ("search-button", "theme-switch-button", "dropdown-toggle", "SUMMARY", ".slider", "headerlink"):
+    for wanted in ("search-button", "theme-switch-button", "dropdown-toggle", "SUMMARY", ".slider"):
         assert wanted in names, f"{wanted} cannot be reached"
     unseen = {name for name, ring, size in reached if size and not ring and not name.startswith("BODY")}
     assert unseen == set(), "nothing shows that these have the focus"
