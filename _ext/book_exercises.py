@@ -57,6 +57,8 @@ class FillIn(SphinxPostTransform):
             listed = []
             for page in sorted(self.env.found_docs - {self.env.docname}):
                 listed += self.of(page)
+            if any(True for node in listed for _ in node.findall(nodes.math)):
+                self.env.get_domain("math").data["has_equations"][self.env.docname] = True  # else none is drawn
             place.replace_self(listed or [nodes.paragraph("", "No page of this book has an exercise.")])
 
     def of(self, page):

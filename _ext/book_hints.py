@@ -13,6 +13,7 @@ from sphinx.util import logging
 
 LOG = logging.getLogger(__name__)
 CITED = re.compile(r"https?://(?:www\.)?(?:arxiv\.org/(?:abs|pdf)/|doi\.org/)(\S+)")  # what must be in the bib
+EVERYDAY = r"(?i:(?<!pay\s)(?<!pays\s)(?<!sines\sand\s))"  # no term of ours: to pay attention, sines and cosines
 # Terms are linked in paragraphs, except within these: a link, code, a formula, a figure, a table, the glossary itself.
 APART = (nodes.reference, nodes.literal, nodes.math, nodes.figure, nodes.table, addnodes.desc, addnodes.glossary)
 
@@ -54,7 +55,7 @@ def pattern(spellings):
     for term in sorted(spellings, key=len, reverse=True):
         words = r"[\s-]+".join(map(re.escape, re.split(r"[\s-]+", term)))
         parts.append(words if term != term.lower() else f"(?i:{words})")
-    return re.compile(rf"(?<![\w-])(?:{'|'.join(parts)})(?:s|es)?(?![\w-])")
+    return re.compile(rf"(?<![\w-]){EVERYDAY}(?:{'|'.join(parts)})(?:s|es)?(?![\w-])")
 
 
 def prose(node, *, inside=False):
@@ -138,9 +139,10 @@ def collect(app, environment):
 
 
 def explain(app, doctree, page):
-    if not any(key.docname == page for key in app.env.get_domain("cite").bibliographies):
-        for link in link_works(doctree, app.hints_works):
-            LOG.warning("%s is cited, but book/references.bib has no such entry", link["refuri"], location=link)
+    if any(key.docname == page for key in app.env.get_domain("cite").bibliographies):
+        return
+    for link in link_works(doctree, app.hints_works):
+        LOG.warning("%s is cited, but book/references.bib has no such entry", link["refuri"], location=link)
     link_terms(doctree, app.hints_terms, lambda document: app.builder.get_relative_uri(page, document))
 
 

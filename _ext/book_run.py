@@ -15,6 +15,7 @@ from docutils.parsers.rst import Directive
 from sphinx import addnodes
 
 LACKING = "not recorded"  # the run is older than the record
+TABLE = "book/appendix/run"  # the page that has it
 HEAD = ["chapter", "time", "profile", "device", "PyTorch", "Python", "date"]
 
 
@@ -69,27 +70,27 @@ class Runs(Directive):
             return [nodes.paragraph("", "No executed chapter is in this book.")]
         lines = []
         for page, facts in pages.items():
-            link = addnodes.pending_xref("", reftype="doc", refdomain="std", reftarget=f"/{page}", refexplicit=False)
-            link += nodes.inline("", page)
-            link["refdoc"] = environment.docname
             said = words(facts)
-            lines.append([link, *[said[name] for name in HEAD[1:]]])
+            lines.append([to(page, environment.docname), *[said[name] for name in HEAD[1:]]])
         total = duration(sum(facts["seconds"] for facts in pages.values()))
         below = nodes.paragraph("", f"All {len(pages)} pages together: {total}.", classes=["ledger-notes"])
         return [table(HEAD, lines, classes=["ledger", "runs"]), below]
+
+
+def to(page, document, words=None):
+    r"""Return a link to a page, under its title or under words of ours."""
+    link = addnodes.pending_xref("", refdomain="std", reftype="doc", reftarget=f"/{page}", refdoc=document)
+    link["refexplicit"] = words is not None
+    return link + nodes.inline("", words or page)
 
 
 def show(app, doctree):
     facts = facts_of(app.env.doc2path(app.env.docname))
     title = next(doctree.findall(nodes.title), None)
     if facts and title is not None:
-        line = nodes.paragraph("", banner(facts) + " · ", classes=["run-facts"])
-        link = addnodes.pending_xref(
-            "", reftype="doc", refdomain="std", reftarget="/book/appendix/run", refexplicit=True, refdoc=app.env.docname
-        )
-        if "book/appendix/run" in app.env.found_docs:
-            link += nodes.inline("", "all runs")
-            line += link
+        line = nodes.paragraph("", banner(facts), classes=["run-facts"])
+        if TABLE in app.env.found_docs:
+            line += [nodes.Text(" · "), to(TABLE, app.env.docname, "all runs")]
         title.parent.insert(title.parent.index(title) + 1, line)
 
 

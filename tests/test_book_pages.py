@@ -120,6 +120,8 @@ def test_every_word_of_the_glossary_is_used_by_a_page():
         (["linear probe", "probe"], "One Linear\nprobe", "Linear\nprobe"),
         (["Cross"], "NCE-Cross", None),
         (["R@10"], "R@10 is", "R@10"),
+        (["attention"], "It pays\nattention.", None),
+        (["cosine"], "Sines and cosines", None),
     ],
 )
 def test_whole_words_in_any_number(spellings, text, found):
