@@ -128,3 +128,28 @@ def test_a_menu_opens_and_closes_with_the_keyboard(visit, host):
     assert page.evaluate("document.activeElement.closest('.dropdown-menu') !== null")
     page.keyboard.press("Escape")
     assert links.count() == 0 and errors == []
+
+
+@pytest.mark.parametrize("kind", ["internal", "external"])
+def test_words_and_cited_works_explain_themselves_to_mouse_and_keyboard(kind, visit, host):
+    name = next(page for page in PAGES if "01_joint_embeddings" in page)
+    page, *_ = visit(host + name, host, viewport={"width": 390, "height": 844})
+    link, says = (page.locator(each).first for each in (f"a.hint.{kind}", f"a.hint.{kind} + .hint-text"))
+    assert not says.is_visible() and link.get_attribute("aria-describedby") == says.get_attribute("id")
+    link.hover()
+    assert says.is_visible() and len(says.inner_text()) > 20
+    box = says.bounding_box()
+    assert box["x"] >= 0 and box["x"] + box["width"] <= 390
+    page.mouse.move(0, 0)
+    assert not says.is_visible()
+    page.keyboard.press("Tab")  # from here on the reader is at the keyboard
+    link.focus()
+    assert says.is_visible()
+
+
+def test_an_equation_leads_to_its_line_and_back(visit, host):
+    page, _, errors, _ = visit(host + "book/appendix/api/losses.html", host)
+    place = page.locator("[id='comm_lite.losses.comm_loss'] + dd").first
+    assert any("#equation-eq-comm" in link for link in place.locator("a").evaluate_all("l => l.map(a => a.href)"))
+    source = page.locator("[id='comm_lite.losses.comm_loss'] a:is(.viewcode-link, .reference)").first
+    assert "_modules/comm_lite/losses/comm.html" in source.get_attribute("href") and errors == []
