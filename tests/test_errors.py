@@ -473,6 +473,20 @@ WRONG = {
         )
     ],
     "nn.TokenConverter": [Wrong(lambda: parts.TokenConverter(0, 8), ValueError, f"features {WHOLE}")],
+    "nn.load_weights": [
+        Wrong(
+            lambda: parts.load_weights(nn.Identity(), __file__, sha256="0" * 64),
+            ValueError,
+            r"test_errors.py must have sha256 000000000000…, got .* bytes; the file is damaged or of another version",
+        )
+    ],
+    "nn.save_weights": [
+        Wrong(
+            lambda: parts.save_weights(nn.Embedding.from_pretrained(BAD), "never-written"),
+            ValueError,
+            f"weight in half precision {FINITE}",
+        )
+    ],
     "nn.sincos_2d": [
         Wrong(lambda: parts.sincos_2d(2, 2, 6), ValueError, r"dim must be a multiple of 4, got 6; sines and cosines")
     ],

@@ -658,6 +658,29 @@ def ablations(recorded):
     assert recorded["c13-without-U1"] < -10 < recorded["c13-without-U2"]
 
 
+def talk(recorded):
+    holds = {"Romance": "R", "Horror": "U1", "Documentary": "U2", "Thriller": "S"}
+    for genre, atoms in recorded["talk-exact"].items():
+        assert atoms == pytest.approx({part: float(part == holds[genre]) for part in ("R", "U1", "U2", "S")})
+    assert recorded["talk-turned"] == sorted(recorded["talk-turned"])  # the share that alignment can earn
+    assert (recorded["talk-turned"][0], recorded["talk-turned"][-1]) == pytest.approx((0, 1))
+    assert recorded["talk-apple"][0] > recorded["talk-apple"][1] + 0.3  # fruit is nearer to fruit
+    assert recorded["talk-partners"] > 0.7 * recorded["talk-rows"] and recorded["talk-ceiling"] == math.log(128)
+    pure = {"RDN": "R", "UNQ1": "U1", "XOR": "S"}
+    assert {name: max(of, key=of.get) for name, of in recorded["talk-gates"].items() if name in pure} == pure
+    assert 0 <= recorded["talk-gap"] < 1e-6
+    # the stored models: the same in every profile
+    cross, comm = (recorded["talk-genres"][method] for method in ("Cross", "CoMM"))
+    assert sorted(cross) == sorted(comm) == sorted(holds)
+    assert cross["Romance"] > 85 and abs(cross["Thriller"] - 50) < 10
+    assert comm["Thriller"] > 75 and min(comm.values()) > 70
+    assert recorded["talk-loss"][1] < recorded["talk-loss"][0]
+    if PROFILE != "smoke":
+        before, after = recorded["talk-planted"]["before"], recorded["talk-planted"]["after"]
+        assert after["S"] > before["S"] + 15 and min(after.values()) > 70
+    assert recorded["talk-measured"] >= 3 and recorded["talk-seeds"] >= 3
+
+
 MEASURED = {  # chapter: function of its records that asserts
     "book/intro.ipynb": intro,
     "book/part1_align/01_joint_embeddings.ipynb": joint_embeddings,
@@ -672,6 +695,7 @@ MEASURED = {  # chapter: function of its records that asserts
     "book/part4_comm/12_controlled_experiment.ipynb": controlled_experiment,
     "book/part4_comm/13_ablations.ipynb": ablations,
     "book/part4_comm/14_three_modalities_and_missing_ones.ipynb": three_modalities,
+    "book/talk.ipynb": talk,
 }
 
 
