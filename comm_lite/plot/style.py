@@ -85,6 +85,12 @@ _LOADER = """
     return Plotly.newPlot(box, spec.data, spec.layout, config)
       .then(function () { if (spec.frames) return Plotly.addFrames(box, spec.frames); })
       .then(function () {
+        box.on("plotly_hover", function (event) {  // a point that names a frame shows it
+          var name = event.points[0].customdata, frames = (spec.frames || []).map(function (f) { return f.name; });
+          if (frames.indexOf(name) < 0) return;
+          var at_once = {mode: "immediate", transition: {duration: 0}, frame: {duration: 0, redraw: true}};
+          Plotly.animate(box, [name], at_once);
+        });
         Plotly.relayout(box, theme());
         new MutationObserver(function () { Plotly.relayout(box, theme()); })
           .observe(document.documentElement, {attributes: true, attributeFilter: ["data-theme"]});
