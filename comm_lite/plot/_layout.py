@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 GREY = "#808080"  # stands out from a light page and from a dark one
 LEGEND = {"orientation": "h", "traceorder": "normal", "x": 0, "y": 1.0, "yanchor": "bottom"}  # under the title
+LEGEND |= {"font": {"size": 12}, "itemwidth": 30}
 _AT_ONCE = {"mode": "immediate", "transition": {"duration": 0}}
 
 
@@ -17,6 +18,13 @@ def finding(text: str, width: int = 40) -> dict:
     lines = [line for part in text.split("<br>") for line in textwrap.wrap(part, width)]
     place = {"x": 0.01, "y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 14}}
     return {"text": "<br>".join(lines), "font": {"size": 16}, **place}
+
+
+def above(text: str, entries: Iterable[str] = ()) -> int:
+    r"""Pixels above the plot for a title and a legend with these entries, so that they do not meet on a phone."""
+    widths = [8 * len(entry) + 50 for entry in entries]
+    across = max(1, 330 // max(widths, default=330))  # all columns are as wide as the widest entry
+    return 24 + 20 * (finding(text)["text"].count("<br>") + 1) + 19 * -(-len(widths) // across)
 
 
 def same_names(what: str, got: Iterable[str], wanted: Iterable[str]) -> None:
@@ -58,8 +66,7 @@ def _bar(steps: list[str], active: int, prefix: str, suffix: str, below: int, be
 
 def _button(below: int) -> dict:
     run = {**_AT_ONCE, "fromcurrent": True, "frame": {"duration": 700, "redraw": True}}
-    stop = {**_AT_ONCE, "frame": {"duration": 0, "redraw": False}}
-    button = {"label": "▶", "method": "animate", "args": [None, run], "args2": [[None], stop]}
+    button = {"label": "▶", "method": "animate", "args": [None, run]}  # touching the slider stops it
     look = {"bordercolor": GREY, "font": {"color": GREY, "size": 16}}
     place = {"x": 0, "xanchor": "left", "y": 0, "yanchor": "top", "pad": {"t": below + 24, "l": 0}}
     return {"type": "buttons", "showactive": False, "buttons": [button], **look, **place}

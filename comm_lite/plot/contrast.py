@@ -40,8 +40,8 @@ def contrastive_batch(
     Example:
         >>> import torch
         >>> figure = contrastive_batch(torch.eye(2), [0.5, 1.0], names=["cat", "dog"], start=1.0)
-        >>> figure.layout.title.text.split("<br>")[0]
-        'Temperature 1: 2 of 2 pictures, 2 of 2'
+        >>> figure.data[0].z[0], [frame.name for frame in figure.frames]
+        ([0.731, 0.269], ['0.5', '1'])
     """
     _check.shape("cosines", cosines, "N N")
     _check.rows("cosines", cosines, len(names))
@@ -85,8 +85,7 @@ def contrastive_batch(
         n = len(names)
         return figure.update_layout(
             title=finding(
-                f"Temperature {tau:g}: {found[0]} of {n} pictures, {found[1]} of {n} texts pick their partner, "
-                f"at {cost:.2f} nats"
+                f"τ = {tau:g}: {found[0]} of {n} pictures, {found[1]} of {n} texts find their partner ({cost:.2f} nats)"
             ),
             meta={
                 "alt": f"Two tables of probabilities, {n} pictures by {n} texts: along rows which text each picture "

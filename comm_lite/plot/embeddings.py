@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from torch import Tensor
 
 from comm_lite import _check
-from comm_lite.plot._layout import LEGEND, finding, with_slider
+from comm_lite.plot._layout import LEGEND, above, finding, with_slider
 
 _SYMBOLS = ("circle", "diamond", "square", "cross", "x", "star")
 
@@ -79,7 +79,7 @@ def embedding_map(
         title=finding(title),
         meta={"alt": alt},
         height=520,
-        margin={"l": 60, "r": 10, "t": 140, "b": 60},
+        margin={"l": 60, "r": 10, "t": above(title, groups), "b": 60},
         xaxis={"title": {"text": "first principal axis"}, "zeroline": False},
         yaxis={"title": {"text": "second principal axis"}, "zeroline": False, "scaleanchor": "x"},
         legend=LEGEND,
@@ -124,7 +124,8 @@ def _add_pictures(figure: go.Figure, shown: Sequence[tuple[list[float], str, Ten
     )
     figure.update_layout(images=first.layout.images, annotations=first.layout.annotations)
     figure.update_xaxes(range=[left - 0.05 * span, right + 0.4 * span])
-    with_slider(figure, "1", name="picture", unit="", play=True, below=0)
+    with_slider(figure, "1", name="picture", unit="", play=True, below=45)
+    figure.update_layout(margin_b=figure.layout.margin.b - 60)
 
 
 def search_results(

@@ -52,7 +52,7 @@ def infonce_gradient(
     Example:
         >>> figure = infonce_gradient(90, [0, 180, 270], [0.1, 1.0], start=1.0)
         >>> figure.layout.title.text.split("<br>")[0]
-        'Temperature 1: the nearest negative does'
+        'τ = 1: the nearest negative does 73% of'
     """
     if len(keys) < 2:
         raise ValueError(f"keys must be 2 or more places, the own one first, got {list(keys)}; add a negative")
@@ -150,7 +150,7 @@ def _circle(q: np.ndarray, k: np.ndarray, tau: float, moved: float | None) -> go
         marker={"symbol": "star", "size": 15, "color": "#222222", "line": {"color": "#ffffff", "width": 1}},
     )  # fmt: skip
     share = p[1:][(k[1:] @ q).argmax()] / p[1:].sum()
-    where = f"Temperature {tau:g}" if moved is None else f"{moved:g}°"
+    where = f"τ = {tau:g}" if moved is None else f"{moved:g}°"
     return figure.update_layout(
         title=finding(f"{where}: the nearest negative does {share:.0%} of the pushing"),
         meta={
@@ -160,7 +160,7 @@ def _circle(q: np.ndarray, k: np.ndarray, tau: float, moved: float | None) -> go
         },
         height=520,
         margin={"l": 10, "r": 10, "t": 120, "b": 10},
-        xaxis={"range": [-1.5, 1.5], "visible": False},
-        yaxis={"range": [-1.5, 1.5], "visible": False, "scaleanchor": "x"},
+        xaxis={"range": [-1.35, 1.35], "visible": False},
+        yaxis={"range": [-1.15, 1.45], "visible": False, "scaleanchor": "x"},
         legend=LEGEND,
     )

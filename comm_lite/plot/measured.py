@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from comm_lite import _check
-from comm_lite.plot._layout import LEGEND, finding, same_names
+from comm_lite.plot._layout import GREY, LEGEND, above, finding, same_names
 from comm_lite.plot.frames import slider
 from comm_lite.plot.pid import ATOMS
 from comm_lite.plot.style import COLOURS
@@ -16,7 +16,6 @@ from comm_lite.plot.style import COLOURS
 _TINTS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _SYMBOLS = ("circle", "diamond", "square", "x", "triangle-up", "cross")
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
-_INK = "#777777"  # what has no colour of its own
 
 
 def mi_bounds(
@@ -67,7 +66,7 @@ def mi_bounds(
 
     def draw(n: int) -> go.Figure:
         figure = go.Figure()
-        figure.add_scatter(x=ends, y=ends, name="the truth", mode="lines", line={"color": _INK, "dash": "dot"})
+        figure.add_scatter(x=ends, y=ends, name="the truth", mode="lines", line={"color": GREY, "dash": "dot"})
         for place, name in enumerate(names):
             mean, deviation = (np.round(np.asarray(v, dtype=float), 3).tolist() for v in estimates[n][name])
             figure.add_scatter(
@@ -85,7 +84,7 @@ def mi_bounds(
             title=finding(title),
             meta={"alt": alt},
             height=440,
-            margin={"l": 50, "r": 10, "t": 130, "b": 10},
+            margin={"l": 50, "r": 10, "t": above(title, ["the truth", *names]), "b": 10},
             xaxis={"title": {"text": "true information (nats)"}, "range": ends},
             yaxis={"title": {"text": "estimate (nats)"}, "range": [-0.5, 1.25 * max(truths)]},
             legend=LEGEND,
@@ -156,7 +155,7 @@ def mixture_probe(
         for place, space in enumerate(spaces):
             bits = [np.asarray(found[step][space][task], dtype=float) for task in tasks]
             middle = np.array([of.mean() for of in bits])
-            colour = COLOURS.get(space, ("#222222", _INK)[place % 2])
+            colour = COLOURS.get(space, ("#222222", "#777777")[place % 2])
             edge = {"width": 1, "color": "#ffffff"}
             figure.add_scatter(
                 x=[k + 0.22 * (place - (len(spaces) - 1) / 2) for k in range(len(tasks))],
@@ -165,7 +164,7 @@ def mixture_probe(
                 error_y={
                     "array": [round(float(of.max() - m), 4) for of, m in zip(bits, middle, strict=True)],
                     "arrayminus": [round(float(m - of.min()), 4) for of, m in zip(bits, middle, strict=True)],
-                    "color": colour,
+                    "color": COLOURS.get(space, GREY),
                 },
                 hovertemplate=space + ": %{y:.2f} bits<extra></extra>",
             )  # fmt: skip
@@ -174,7 +173,7 @@ def mixture_probe(
             title=finding(title),
             meta={"alt": alt},
             height=430,
-            margin={"l": 50, "r": 10, "t": 110, "b": 10},
+            margin={"l": 50, "r": 10, "t": above(title, [*ATOMS, *spaces]), "b": 10},
             xaxis={"tickvals": list(range(len(tasks))), "ticktext": tasks, "showgrid": False},
             yaxis={"title": {"text": "bits about the task"}, "range": [-0.1, 1.1]},
             legend=LEGEND,
@@ -226,19 +225,19 @@ def loss_terms(
     def draw(training: str) -> go.Figure:
         figure = go.Figure()
         ends = [at[0], at[-1]]
-        figure.add_scatter(x=ends, y=[guess] * 2, name="a guess", mode="lines", line={"color": _INK, "dash": "dot"})
+        figure.add_scatter(x=ends, y=[guess] * 2, name="a guess", mode="lines", line={"color": GREY, "dash": "dot"})
         for place, term in enumerate(names):
             figure.add_scatter(
                 x=list(at), y=[round(float(v), 3) for v in terms[training][term]], name=term, mode="lines",
                 line={"color": _TINTS[place], "dash": _DASHES[place], "width": 3},
                 hovertemplate="step %{x}: " + term + " %{y:.2f} nats<extra></extra>",
             )  # fmt: skip
-        last = ", ".join(f"{term} {terms[training][term][-1]:.2f}" for term in names)
+        text = f"{training}: ends at {', '.join(f'{term} {terms[training][term][-1]:.2f}' for term in names)} nats"
         return figure.update_layout(
-            title=finding(f"{training}: ends at {last} nats"),
+            title=finding(text),
             meta={"alt": alt},
             height=400,
-            margin={"l": 50, "r": 10, "t": 110, "b": 10},
+            margin={"l": 50, "r": 10, "t": above(text, ["a guess", *names]), "b": 10},
             xaxis={"title": {"text": "training steps"}},
             yaxis={"title": {"text": "term of the loss (nats)"}, "range": [0, 1.05 * top]},
             legend=LEGEND,

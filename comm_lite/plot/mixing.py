@@ -129,7 +129,7 @@ def sensor_angle(
         for place, (name, (x, y)) in enumerate(zip(("sensor 1", "sensor 2"), h.round(3).tolist(), strict=True)):
             figure.add_scatter(
                 x=[0, x], y=[0, y], mode="lines+markers+text", text=["", name], name=name, showlegend=False,
-                textposition="top center", hoverinfo="name", row=1, col=1,
+                textposition=("bottom center", "top center")[place], hoverinfo="name", row=1, col=1,
                 line={"color": (COLOURS["U1"], COLOURS["U2"])[place], "width": 4},
                 marker={"symbol": "arrow", "angleref": "previous", "size": [0, 16]},
             )  # fmt: skip
@@ -140,7 +140,7 @@ def sensor_angle(
             )  # fmt: skip
         far = 1.25 * max(gain1, gain2)
         figure.update_xaxes(range=[-far, far], visible=False, row=1)
-        figure.update_yaxes(range=[-0.15 * far, far], visible=False, scaleanchor="x", row=1)
+        figure.update_yaxes(range=[-0.25 * far, far], visible=False, scaleanchor="x", row=1)
         figure.update_xaxes(title="information about the plane (bits)", range=[0, 1.05 * most], row=2)
         figure.update_yaxes(autorange="reversed", showgrid=False, automargin=True, row=2)
         redundant = [of["R"] for of in by.values()]

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from numpy.typing import ArrayLike
 
 from comm_lite import _check
-from comm_lite.plot._layout import LEGEND, finding
+from comm_lite.plot._layout import LEGEND, above, finding
 from comm_lite.plot.style import COLOURS
 
 ATOMS: dict[str, str] = {"R": "R", "U1": "U<sub>1</sub>", "U2": "U<sub>2</sub>", "S": "S"}
@@ -54,7 +54,7 @@ def atom_bars(rows: Mapping[str, Mapping[str, float]], *, title: str, alt: str, 
         title=finding(title),
         meta={"alt": alt},
         height=200 + 34 * len(rows),
-        margin={"l": 10, "r": 20, "t": 90, "b": 20},
+        margin={"l": 10, "r": 20, "t": above(title, ATOMS), "b": 20},
         xaxis={"title": {"text": "information about the label (bits)"}, "range": upto and [0, upto]},
         yaxis={"autorange": "reversed", "showgrid": False, "automargin": True},
         legend=LEGEND,
