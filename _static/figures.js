@@ -79,6 +79,12 @@
       .then(function () { return Plotly.relayout(box, look(box.layout)); })
       .then(function () {
         name(box);
+        box.on("plotly_hover", function (event) { // a point that names a frame shows it
+          var shown = event.points[0].customdata, frames = (spec.frames || []).map(function (f) { return f.name; });
+          if (frames.indexOf(shown) < 0) return;
+          var at_once = {mode: "immediate", transition: {duration: 0}, frame: {duration: 0, redraw: true}};
+          Plotly.animate(box, [shown], at_once);
+        });
         ["plotly_afterplot", "plotly_sliderchange"].forEach(function (kind) { box.on(kind, function () { name(box); }); });
         new MutationObserver(function () { Plotly.relayout(box, look(box.layout)); })
           .observe(root, {attributes: true, attributeFilter: ["data-theme"]});
