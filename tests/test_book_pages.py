@@ -3,6 +3,7 @@ r"""The pages around the chapters: maps, words, cited works, exercises, the run,
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -288,6 +289,16 @@ def test_only_an_executed_chapter_has_facts(tmp_path):
     assert book_run.facts_of(page) == FACTS
     page.write_text(json.dumps({"cells": [], "metadata": {}}))
     assert book_run.facts_of(page) is None and book_run.facts_of(tmp_path / "one.md") is None
+
+
+@pytest.mark.parametrize(("pages", "said"), [({book_run.TABLE}, " · all runs"), (set(), "")])
+def test_the_line_stands_below_the_title(tmp_path, pages, said):
+    (tmp_path / "one.ipynb").write_text(json.dumps({"cells": [], "metadata": {"comm_lite": FACTS}}))
+    there = SimpleNamespace(docname="one", found_docs=pages, doc2path=lambda page: tmp_path / f"{page}.ipynb")
+    page = new_document("one")
+    page += nodes.section("", nodes.title("", "One"), nodes.paragraph("", "Text."))
+    book_run.show(SimpleNamespace(env=there), page)
+    assert [part.astext() for part in page[0]] == ["One", book_run.banner(FACTS) + said, "Text."]
 
 
 # ---------------------------------------------------------------- the package
