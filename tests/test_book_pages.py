@@ -236,18 +236,21 @@ def test_a_link_to_an_unknown_work_is_reported():
 def test_exercises_and_their_answers_are_found():
     doctree = new_document("page")
     exercise = book_exercises.is_exercise_node.__globals__["exercise_enumerable_node"]
-    for label in ("ex-one", "ex-two"):
+    for label in ("ex-one", "ex-two", "ex-three"):
         doctree += exercise("", nodes.paragraph("", f"What is {label}?"), ids=[label])
+        if label == "ex-one":
+            doctree += nodes.container("", classes=["cell", "tag_hide-cell"])
     doctree += book_exercises.solution_node("", nodes.paragraph("", "That."), ids=["answer-two"], target_label="ex-two")
     listed = nodes.enumerated_list("", *[nodes.list_item("", nodes.paragraph("", words)) for words in ("A?", "B?")])
     doctree += nodes.section("", nodes.title("", "Exercises"), listed, ids=["exercises"])
     doctree += nodes.section("", nodes.title("", "Other"), listed.deepcopy(), ids=["other"])
-    found = book_exercises.found_in(doctree, {"ex-one": (3,), "ex-two": (4,)})
-    assert [(name, place, node.astext(), answer) for name, place, node, answer in found] == [
-        ("Exercise 3", "ex-one", "What is ex-one?", None),
+    found = book_exercises.found_in(doctree, {"ex-one": (3,), "ex-two": (4,), "ex-three": (5,)})
+    assert [(name, place, node.astext(), answer or words) for name, place, node, answer, words in found] == [
+        ("Exercise 3", "ex-one", "What is ex-one?", book_exercises.BELOW),
         ("Exercise 4", "ex-two", "What is ex-two?", "answer-two"),
-        ("Number 1", "exercises", "A?", None),
-        ("Number 2", "exercises", "B?", None),
+        ("Exercise 5", "ex-three", "What is ex-three?", book_exercises.OPEN),
+        ("Number 1", "exercises", "A?", book_exercises.BELOW_LIST),
+        ("Number 2", "exercises", "B?", book_exercises.BELOW_LIST),
     ]
 
 
