@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help book lab test lint unit notebooks chapters site browser clean
+.PHONY: help book lab talk test lint unit notebooks chapters site browser clean
 
 help: ## what you can ask for
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -15,6 +15,9 @@ book: $(VENV)/.stamp ## run every chapter (PROFILE=laptop) and build the book; s
 
 lab: $(VENV)/.stamp ## open the chapters live in JupyterLab
 	$(BIN)/python tools/lab.py
+
+talk: $(VENV)/.stamp ## rehearse the talk without a network, time every cell, write the slides to _build/talk
+	$(BIN)/python tools/talk.py --profile $(PROFILE)
 
 test: lint unit notebooks chapters site browser ## everything that is checked, in this order
 
@@ -33,8 +36,8 @@ chapters: $(VENV)/.stamp ## every chapter end to end, with what it must have mea
 site: chapters ## the book from those runs, warnings as errors
 	$(BIN)/python tools/build_book.py --profile smoke
 
-browser: site ## the built book in a browser: nothing off-host, no error, math and figures drawn
-	$(BIN)/python -m pytest -q tests/book/test_built_book.py
+browser: site ## the built book and the talk in a browser: nothing off-host, no error, math and figures drawn
+	$(BIN)/python -m pytest -q tests/book/test_built_book.py tests/book/test_talk.py
 
 clean: ## remove what was built (the installation in .venv stays)
 	rm -rf _build .pytest_cache .ruff_cache

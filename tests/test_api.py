@@ -43,15 +43,16 @@ PUBLIC = {
     "comm_lite.models": "CoMM TwoTower",
     "comm_lite.nn": """
         AlexNetFeatures ConcatSelfAttention PatchConverter PretrainedCLIP ProjectionHead SmallCNN TextTransformer
-        TokenConverter sincos_2d
+        TokenConverter load_weights save_weights sincos_2d
     """,
     "comm_lite.pid": """
         Estimate GATES Gate PID PIDBatch additive batch broja broja_batch cluster combine gain_angle gaussian_scalar
         gaussian_vector imin mmi plug_in plug_in_bias posterior posterior_pid sinkhorn
     """,
     "comm_lite.plot": """
-        ATOMS COLOURS MARKERS atom_bars embedding_map explore gallery iq_contour loss_curves score_bars search_results
-        use_style
+        ATOMS COLOURS MARKERS atom_bars attention_map contrastive_batch embedding_map explore gallery gate_mixer
+        infonce_gradient iq_contour loss_curves loss_terms mi_bounds mixture_probe score_bars search_results
+        sensor_angle slider use_style
     """,
     "comm_lite.teach": "Settings assert_same record settings show_source",
     "comm_lite.train": "History Muon TrainConfig fit orthogonalise",

@@ -55,6 +55,7 @@ IN_FUNCTIONS = {
     "transformers": ["comm_lite.nn.pretrained"],
     "huggingface_hub": ["comm_lite.nn.pretrained"],
     "tokenizers": ["comm_lite.data.tokenizer"],
+    "safetensors": ["comm_lite.nn.weights"],
     "tqdm": ["comm_lite.train", "comm_lite.data.files"],
     "IPython": ["comm_lite.teach", "comm_lite.plot"],
     "matplotlib_inline": ["comm_lite.plot"],

@@ -5,6 +5,7 @@ from comm_lite.nn.encoders import AlexNetFeatures, SmallCNN, TextTransformer
 from comm_lite.nn.fusion import ConcatSelfAttention
 from comm_lite.nn.heads import ProjectionHead
 from comm_lite.nn.pretrained import PretrainedCLIP
+from comm_lite.nn.weights import load_weights, save_weights
 
 __all__ = [
     "AlexNetFeatures",
@@ -15,5 +16,7 @@ __all__ = [
     "SmallCNN",
     "TextTransformer",
     "TokenConverter",
+    "load_weights",
+    "save_weights",
     "sincos_2d",
 ]
