@@ -14,7 +14,7 @@ book: $(VENV)/.stamp ## run every chapter (PROFILE=laptop) and build the book; s
 	$(BIN)/python tools/run_chapters.py --profile $(PROFILE) && $(BIN)/python tools/build_book.py --profile $(PROFILE)
 
 lab: $(VENV)/.stamp ## open the chapters live in JupyterLab
-	$(BIN)/jupyter lab book/intro.ipynb
+	$(BIN)/python tools/lab.py
 
 talk: $(VENV)/.stamp ## rehearse the talk without a network, time every cell, write the slides to _build/talk
 	$(BIN)/python tools/talk.py --profile $(PROFILE)

@@ -11,6 +11,9 @@ from torch import Tensor
 
 from comm_lite import _check
 
+# what a function returned: its values, and their gradients by the inputs where it has any
+_Result = tuple[dict[str, Tensor], dict[str, Tensor] | None]
+
 
 def assert_same(
     mine: Callable[..., Any],
@@ -20,10 +23,13 @@ def assert_same(
     grad: bool = True,
     rtol: float = 1e-5,
     atol: float = 1e-6,
+    mistakes: Mapping[str, Callable[..., Any]] | None = None,
 ) -> float:
     r"""Check that two functions agree in value, and in their gradient by every floating-point tensor they are given.
 
     A result of several numbers is differentiated through a sum with fixed random weights, so that errors cannot cancel.
+    An exercise passes the mistakes that are likely. They are called each time and must differ from ours and from one
+    another, so a hint that no longer fits its exercise is an error even where the answer is right.
 
     Args:
         mine: the function under test, such as a reader's answer.
@@ -32,30 +38,59 @@ def assert_same(
         grad: compare gradients too.
         rtol: allowed difference as a share of our number, at least 0.
         atol: allowed difference whatever our number is, at least 0.
+        mistakes: functions that are known to be wrong, each by the hint for those whose function does the same.
 
     Returns:
         The largest absolute difference that was seen, in values and gradients.
 
     Raises:
-        TypeError: if ``inputs`` is neither dict nor tuple, or a function returns no number.
-        AssertionError: if they differ; the text says where, by how much, and what it may come from.
+        TypeError: if ``inputs`` is neither dict nor tuple, ``mistakes`` is no dict, or a function returns no number.
+        ValueError: if the inputs cannot tell a mistake from ours or from another mistake.
+        AssertionError: if they differ; the text says where, by how much, and what it may come from, and begins with
+            the hint where it is a known mistake.
 
     Example:
         >>> x = torch.tensor([[1.0, 2.0]])
         >>> assert_same(lambda x: (x * x).sum(), lambda x: x.pow(2).sum(), (x,)) < 1e-6
         Same: 1 value and 1 gradient agree (largest difference 0).
         True
+        >>> halved = {"You divided by N, not by N - 1.": lambda x: x.var(correction=0)}
+        >>> try:
+        ...     assert_same(lambda x: ((x - x.mean()) ** 2).mean(), torch.var, (x,), mistakes=halved)
+        ... except AssertionError as error:
+        ...     print(str(error).splitlines()[0])
+        You divided by N, not by N - 1.
     """
     if not isinstance(inputs, Mapping | tuple):
         raise TypeError(f"inputs must be a dict or a tuple, got {type(inputs).__name__}; write (x,) for one argument")
     for name, value in (("rtol", rtol), ("atol", atol)):
         _check.between(name, value, 0.0, float("inf"))
-    (my_values, my_gradients), (our_values, our_gradients) = (
-        _call(name, function, inputs, grad) for name, function in (("mine", mine), ("ours", ours))
-    )
+    if not isinstance(mistakes, Mapping | None):
+        raise TypeError(f"mistakes must be a dict from hint to function, got {type(mistakes).__name__}")
+    my_result, our_result = (_call(name, f, inputs, grad) for name, f in (("mine", mine), ("ours", ours)))
+    known = {hint: _call(f"the mistake {hint!r}", wrong, inputs, grad) for hint, wrong in (mistakes or {}).items()}
+    others = {"ours": our_result}
+    for hint, result in known.items():
+        for name, other in others.items():
+            if _alike(result, other, rtol, atol):
+                raise ValueError(
+                    f"mistakes must differ from ours and from one another, got {hint!r} like {name!r}; "
+                    f"choose inputs that tell them apart"
+                )
+        others[hint] = result
+    try:
+        return _agree(my_result, our_result, rtol, atol, _sizes(inputs))
+    except AssertionError as error:
+        for hint, result in known.items():
+            if _alike(my_result, result, rtol, atol):
+                raise AssertionError(f"{hint}\nIn numbers: {error}") from None
+        raise
+
+
+def _agree(my_result: _Result, our_result: _Result, rtol: float, atol: float, sizes: list[int]) -> float:
+    (my_values, my_gradients), (our_values, our_gradients) = my_result, our_result
     if my_values.keys() != our_values.keys():
         raise AssertionError(f"mine returns {_names(my_values)}, ours returns {_names(our_values)}")
-    sizes = _sizes(inputs)
     worst = [_compare(f"value{key}", my_values[key], our_values[key], rtol, atol, sizes) for key in our_values]
     if (my_gradients is None) != (our_gradients is None):
         which = "mine" if my_gradients is None else "ours"
@@ -72,7 +107,22 @@ def assert_same(
     return max(worst)
 
 
-def _call(name: str, function: Callable[..., Any], inputs: Any, grad: bool):
+def _alike(one: _Result, other: _Result, rtol: float, atol: float) -> bool:
+    r"""Whether two results agree, gradients too. NaN is like NaN, so that a mistake may be one that breaks."""
+    for mine, theirs in zip(one, other, strict=True):  # values, then gradients
+        if mine is None or theirs is None or mine.keys() != theirs.keys():
+            if mine is not theirs:
+                return False
+            continue
+        for key, value in theirs.items():
+            if mine[key].shape != value.shape:
+                return False
+            if not torch.allclose(mine[key].double(), value.double(), rtol=rtol, atol=atol, equal_nan=True):
+                return False
+    return True
+
+
+def _call(name: str, function: Callable[..., Any], inputs: Any, grad: bool) -> _Result:
     leaves = {}
 
     def copied(path: str, value: Any):
@@ -99,7 +149,7 @@ def _call(name: str, function: Callable[..., Any], inputs: Any, grad: bool):
         if value.requires_grad:
             total = total + (value.double() * weights).sum()
     gradients = None
-    if isinstance(total, Tensor):
+    if isinstance(total, Tensor) and leaves:
         found = torch.autograd.grad(total, list(leaves.values()), allow_unused=True)
         gradients = {
             key: torch.zeros_like(leaf) if gradient is None else gradient

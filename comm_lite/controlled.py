@@ -112,8 +112,8 @@ class Setting:
             )
 
 
-def _views(crop: float, *, blur: float = 0.0, size: int | None = None, **colour: float) -> ImageAugment:
-    return ImageAugment(crop_scale=(crop, 1.0), blur_chance=blur, size=size, **colour)
+def _views(crop: float, *, blur: float = 0.0, size: int | None = None) -> ImageAugment:
+    return ImageAugment(crop_scale=(crop, 1.0), blur_chance=blur, size=size)
 
 
 _SMALL = TrifeaturesConfig(size=48, train_renders=2, test_renders=2, train_pairs=1000, test_pairs=1000)
@@ -134,11 +134,10 @@ SETTINGS = {
         data=TrifeaturesConfig(),
         unbiased=Recipe(256, 8, 2e-3, 0.01, augment=_views(0.3)),
         biased=Recipe(256, 8, 3e-3, 0.02, deep_head=False, augment=_views(0.1, size=48)),
-        weight_decay=1e-2,
     ),
     "budget": Setting(
         data=TrifeaturesConfig(),
-        unbiased=Recipe(256, 16, 2e-3, 0.01, augment=_views(0.3, gray_chance=0.5, hue=0.3)),
+        unbiased=Recipe(256, 16, 2e-3, 0.01, augment=_views(0.3)),
         biased=Recipe(256, 15, 3e-3, 0.02, deep_head=False, augment=_views(0.1, size=48)),
     ),
     "gpu": Setting(

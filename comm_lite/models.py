@@ -38,7 +38,7 @@ class _Encoding(nn.Module):
         self.converters = nn.ModuleDict({name: converters[name] for name in encoders})
 
     def encode(self, x: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        r"""Encode every modality that is present.
+        r"""Encode every modality that is present, T_m of :eq:`eq-tokens`.
 
         Args:
             x: inputs by modality name; an absent key is a missing modality. ``<name>_mask`` (B, L), True at real
@@ -74,7 +74,7 @@ class _Encoding(nn.Module):
                     f"the encoder of {name} must take a keyword mask because {name}_mask came, "
                     f"got {type(encoder).__name__}; without it padding would leak into real tokens"
                 )
-            tokens[name] = self.converters[name](hidden)
+            tokens[name] = self.converters[name](hidden)  # (eq-tokens)
             if mask is not None:
                 tokens[f"{name}_mask"] = mask
                 _mask(tokens, name)

@@ -52,6 +52,8 @@ def small_book(root, *, code="answer = 42"):
     (root / "_toc.yml").write_text(
         "format: jb-book\nroot: book/intro\nparts:\n  - caption: One\n    chapters:\n      - file: book/part/01_one\n"
     )
+    (root / "book").mkdir()
+    (root / "book" / "references.bib").symlink_to(ROOT / "book" / "references.bib")
     write(root / "book" / "intro.ipynb", "# Intro\n\nText.", PARAMETERS, SETTINGS)
     write(root / "book" / "part" / "01_one.ipynb", "# One\n\nText.", PARAMETERS, SETTINGS, code)
     return root

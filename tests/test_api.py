@@ -50,8 +50,9 @@ PUBLIC = {
         gaussian_vector imin mmi plug_in plug_in_bias posterior posterior_pid sinkhorn
     """,
     "comm_lite.plot": """
-        ATOMS COLOURS MARKERS atom_bars embedding_map explore gallery iq_contour loss_curves score_bars search_results
-        use_style
+        ATOMS COLOURS MARKERS atom_bars attention_map contrastive_batch embedding_map explore gallery gate_mixer
+        infonce_gradient iq_contour loss_curves loss_terms mi_bounds mixture_probe score_bars search_results
+        sensor_angle slider use_style
     """,
     "comm_lite.teach": "Settings assert_same record settings show_source",
     "comm_lite.train": "History Muon TrainConfig fit orthogonalise",

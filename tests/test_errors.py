@@ -619,6 +619,67 @@ WRONG = {
             r"rows\['AND'\] must hold \['R', 'U1', 'U2', 'S'\], got \['R'\]; pass the atoms of a PID",
         )
     ],
+    "plot.attention_map": [
+        Wrong(
+            lambda: plot.attention_map({"all": Z}, {"CLS": ["CLS"]}, title="t", alt="a"),
+            ValueError,
+            r"weights\['all'\] must be a table of the 1 tokens in parts, got shape \(4, 4\); put NaN where a token is",
+        )
+    ],
+    "plot.contrastive_batch": [
+        Wrong(
+            lambda: plot.contrastive_batch(Z[:2], 0.1, names=["cat", "dog"]),
+            ValueError,
+            r"cosines must be a square table of two pairs or more .*, got shape \(2, 4\) .*; take one name a pair",
+        )
+    ],
+    "plot.gate_mixer": [
+        Wrong(
+            lambda: plot.gate_mixer({"R": 0.5}),
+            ValueError,
+            r"strengths must hold \['R', 'U1', 'U2', 'S'\], got \['R'\]; measure the same everywhere",
+        )
+    ],
+    "plot.infonce_gradient": [
+        Wrong(
+            lambda: plot.infonce_gradient(90, [0, 180], [0.1, 1.0], negative=[10, 20, 30]),
+            ValueError,
+            r"only one of temperature and negative can be moved, got 2 and 3 values; pass one number for the other",
+        )
+    ],
+    "plot.loss_terms": [
+        Wrong(
+            lambda: plot.loss_terms({"both": {"joint": [1.0]}}, [1, 2], guess=5.0, alt="a"),
+            ValueError,
+            r"terms\['both'\] must hold up to 6 terms with 2 numbers each, .*, got {'joint': 1}; measure all terms",
+        )
+    ],
+    "plot.mi_bounds": [
+        Wrong(
+            lambda: plot.mi_bounds({8: {"NWJ": ([1.0], [0.1])}}, [1.0, 2.0], title="t", alt="a"),
+            ValueError,
+            r"estimates\[8\] must hold up to 6 names with 2 means .*, got {'NWJ': \[1, 1\]}; measure all",
+        )
+    ],
+    "plot.mixture_probe": [
+        Wrong(
+            lambda: plot.mixture_probe({"1": {}}, {"2": {}}, name="R", title="t", alt="a"),
+            ValueError,
+            r"found must hold \['1'\], got \['2'\]; measure the same everywhere",
+        )
+    ],
+    "plot.sensor_angle": [
+        Wrong(
+            lambda: plot.sensor_angle(200), ValueError, r"degrees must lie in \[0, 180\], got 200; pass a value inside"
+        )
+    ],
+    "plot.slider": [
+        Wrong(
+            lambda: plot.slider(str, [1, 2], name="k", start=3),
+            ValueError,
+            r"start must be one of the values \['1', '2'\], got 3; choose one of these",
+        )
+    ],
     "plot.embedding_map": [
         Wrong(
             lambda: plot.embedding_map({}, colours={}, title="t", alt="a"),

@@ -232,6 +232,12 @@ def test_assert_same_says_who_lost_the_gradient(mine, ours, which):
         teach.assert_same(mine, ours, (X,))
 
 
+def test_assert_same_lets_a_result_depend_on_a_parameter_where_no_input_has_a_gradient():
+    weight = torch.ones(3, requires_grad=True)
+    for grad in (True, False):
+        assert teach.assert_same(lambda n: (weight * n).sum(), lambda n: 3.0 * n, (2,), grad=grad) == 0.0
+
+
 def test_assert_same_lets_equal_infinities_pass_but_no_nan():
     infinite = lambda x: torch.stack([x.sum(), x.sum() / 0])  # noqa: E731
     assert teach.assert_same(infinite, infinite, (X,), grad=False) == 0.0
@@ -253,6 +259,63 @@ def test_assert_same_refuses_to_compare_nothing():
         teach.assert_same(mean_square, mean_square, X)
     with pytest.raises(ValueError, match="rtol must lie in"):
         teach.assert_same(mean_square, mean_square, (X,), rtol=-1.0)
+
+
+# ---------------------------------------------------------------- assert_same with known mistakes
+
+MISTAKES = {
+    "You summed.": lambda x: (x * x).sum(),
+    "You forgot the square.": lambda x: x.mean(),
+    "You took a square root of a negative number.": lambda x: (-x).sqrt().mean(),  # NaN, recognised as such
+    "You cut the gradient.": lambda x: (x * x.detach()).mean(),  # right in value
+}
+
+
+@pytest.mark.parametrize("hint", MISTAKES)
+def test_assert_same_recognises_each_known_mistake(hint):
+    for again in (MISTAKES[hint], lambda *args: MISTAKES[hint](*args) * 1):
+        with pytest.raises(AssertionError) as caught:
+            teach.assert_same(again, mean_square, (X,), mistakes=MISTAKES)
+        first, *rest = str(caught.value).splitlines()
+        assert first == hint and len(rest) == 1  # and then what would have been said without the hint
+        with pytest.raises(AssertionError) as plain:
+            teach.assert_same(again, mean_square, (X,))
+        assert rest == [f"In numbers: {plain.value}"]
+
+
+@pytest.mark.parametrize("unknown", [lambda x: (x * x).sum(1).mean(), lambda x: x * x, lambda x: {"a": x.mean()}])
+def test_assert_same_says_of_an_unknown_mistake_what_it_always_says(unknown):
+    said = []
+    for mistakes in (None, MISTAKES):
+        with pytest.raises(AssertionError) as caught:
+            teach.assert_same(unknown, mean_square, (X,), mistakes=mistakes)
+        said.append(str(caught.value))
+    assert said[0] == said[1] and not any(hint in said[1] for hint in MISTAKES)
+
+
+def test_assert_same_lets_a_right_answer_pass_beside_the_mistakes(capsys):
+    assert teach.assert_same(lambda x: (x * x).sum() / 6, mean_square, (X,), mistakes=MISTAKES) < 1e-6
+    out = capsys.readouterr().out
+    assert out.startswith("Same: ") and not any(hint in out for hint in MISTAKES)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "like"),
+    [
+        ({"You summed.": lambda x: (x * x).sum() / 6}, "ours"),
+        ({"You summed.": lambda x: x.sum(), "You cubed.": lambda x: 6 * x.mean()}, "You summed."),
+    ],
+)
+def test_assert_same_refuses_a_mistake_that_the_inputs_do_not_show(wrong, like):
+    with pytest.raises(ValueError, match=rf"mistakes must differ from ours .*, got .* like '{like}'; choose inputs"):
+        teach.assert_same(mean_square, mean_square, (X,), mistakes=wrong)
+
+
+def test_assert_same_calls_every_mistake_though_the_answer_is_right():
+    with pytest.raises(TypeError, match="the mistake 'You forgot to return.' must return a number"):
+        teach.assert_same(mean_square, mean_square, (X,), mistakes={"You forgot to return.": lambda x: None})
+    with pytest.raises(TypeError, match="mistakes must be a dict from hint to function, got list"):
+        teach.assert_same(mean_square, mean_square, (X,), mistakes=[mean_square])
 
 
 # ---------------------------------------------------------------- settings

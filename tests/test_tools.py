@@ -141,6 +141,30 @@ def test_an_interrupted_run_leaves_nothing_half(root, chapter):
     assert leftovers(root) == [] and state(chapter, "smoke", root=root) == "missing"
 
 
+def test_a_run_says_where_it_took_place_and_leaves_no_trace_of_asking(root, chapter):
+    notebook = json.loads(run_chapter(chapter, "smoke", root=root).read_text())
+    facts = notebook["metadata"]["comm_lite"]
+    assert facts["device"] == "CPU" and facts["threads"] >= 1 and facts["torch"].startswith("2.")
+    assert re.fullmatch(r"3\.\d+\.\d+", facts["python"]) and re.fullmatch(r"\d{4}-\d\d-\d\d", facts["date"])
+    assert facts["seconds"] > 0 and facts["profile"] == "smoke"
+    source = json.loads((root / chapter).read_text())["cells"]
+    assert [c["id"] for c in notebook["cells"] if c["id"] != "injected-parameters"] == [c["id"] for c in source]
+
+
+def test_pages_below_a_page_are_read_in_their_order(root):
+    for name in ("a", "b", "c"):
+        (root / "book" / f"{name}.md").write_text("# A page\n")
+    below = "      - file: book/a\n        sections:\n          - file: book/b\n      - file: book/c\n"
+    (root / "_toc.yml").write_text((root / "_toc.yml").read_text() + below)
+    assert [page.name for page in run_chapters.toc_pages(root)] == [
+        "intro.ipynb",
+        "01_one.ipynb",
+        "a.md",
+        "b.md",
+        "c.md",
+    ]
+
+
 def test_a_table_of_contents_that_names_no_file_is_an_error(root):
     (root / "_toc.yml").write_text("format: jb-book\nroot: book/nowhere\n")
     with pytest.raises(FileNotFoundError, match="_toc.yml names book/nowhere: one of .* is wanted, found 0"):
@@ -187,6 +211,7 @@ def test_the_staged_page_has_the_prose_of_now_and_the_outputs_of_the_run(root, c
     assert "".join(cells[0]["source"]) == "# One, mended"
     assert [cell["id"] for cell in cells] == ["cell-0", "cell-1", "cell-2", "cell-3"]  # no injected cell
     assert [o["metadata"]["scrapbook"]["name"] for o in cells[2]["outputs"]] == ["n", "seed"]
+    assert json.loads((root / "_build" / "stage" / chapter).read_text())["metadata"]["comm_lite"]["date"]
 
 
 def test_a_warning_of_the_book_stops_the_build_and_leaves_no_page(root, chapter, capfd):

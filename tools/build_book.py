@@ -32,8 +32,8 @@ def merged(source, executed):
         if cell["cell_type"] == "code":
             cell = cell | {key: ran[cell["id"]][key] for key in ("outputs", "execution_count")}
         cells.append(cell)
-    widgets = {key: value for key, value in executed["metadata"].items() if key == "widgets"}
-    return source | {"cells": cells, "metadata": source["metadata"] | widgets}
+    kept = {key: value for key, value in executed["metadata"].items() if key in ("widgets", "comm_lite")}
+    return source | {"cells": cells, "metadata": source["metadata"] | kept}
 
 
 def stage(profile, root=ROOT):

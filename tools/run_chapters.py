@@ -4,6 +4,7 @@ Usage: python tools/run_chapters.py [--profile smoke|laptop|gpu] [-p NAME VALUE]
 """
 
 import argparse
+import datetime
 import hashlib
 import json
 import os
@@ -15,12 +16,24 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 PROFILES = ("smoke", "laptop", "gpu")
+# The last cell of every run, in the chapter's own kernel and taken out of the notebook again: where was this computed?
+WITNESS = """
+import json, platform, torch
+
+used = torch.cuda.get_device_name() if torch.cuda.is_initialized() else "CPU"
+facts = {"device": used, "threads": torch.get_num_threads(), "torch": torch.__version__}
+print(json.dumps(facts | {"python": platform.python_version()}))
+"""
 
 
 def toc_pages(root=ROOT):
     r"""Return the pages of _toc.yml in reading order, as paths relative to ``root`` (.ipynb or .md)."""
     toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
-    entries = [toc["root"]] + [chapter["file"] for part in toc.get("parts", []) for chapter in part["chapters"]]
+    entries, waiting = [toc["root"]], [page for part in toc.get("parts", []) for page in part["chapters"]]
+    while waiting:
+        page = waiting.pop(0)
+        entries.append(page["file"])
+        waiting = page.get("sections", []) + waiting
     pages = []
     for entry in entries:
         found = [Path(entry + end) for end in (".ipynb", ".md") if (root / (entry + end)).is_file()]
@@ -114,10 +127,13 @@ def run_chapter(chapter, profile, parameters=None, root=ROOT):
     done.parent.mkdir(parents=True, exist_ok=True)
     os.environ["COMM_LITE_STATIC"] = "1"  # no reader at the sliders: see comm_lite/plot/explore.py
     error, start = None, time.perf_counter()
+    asked = nbformat.read(root / chapter, as_version=4)
+    asked.cells.append(nbformat.v4.new_code_cell(WITNESS, id="witness"))
     try:
+        nbformat.write(asked, partial)
         try:
             papermill.execute_notebook(
-                str(root / chapter),
+                str(partial),
                 str(partial),
                 parameters={**parameters, "profile": profile},
                 cwd=str((root / chapter).parent),
@@ -128,6 +144,7 @@ def run_chapter(chapter, profile, parameters=None, root=ROOT):
         except papermill.PapermillExecutionError as caught:
             error = caught
         notebook = nbformat.read(partial, as_version=4)
+        witness = notebook.cells.pop()
         for cell in notebook.cells:
             if "injected-parameters" in cell.metadata.get("tags", []):
                 cell.metadata["tags"].append("remove-cell")
@@ -137,8 +154,9 @@ def run_chapter(chapter, profile, parameters=None, root=ROOT):
             if cell.cell_type == "code":
                 cell.outputs = as_on_a_terminal(cell.outputs)
         notebook.metadata.pop("papermill", None)  # the same, and absolute paths
-        seconds = round(time.perf_counter() - start, 1)
-        facts = {"profile": profile, "parameters": parameters, "seconds": seconds, "sources": before}
+        facts = {"profile": profile, "parameters": parameters, "sources": before}
+        facts |= {"seconds": round(time.perf_counter() - start, 1), "date": datetime.date.today().isoformat()}
+        facts |= {} if error else json.loads(witness.outputs[0].text)  # a failed run did not come that far
         notebook.metadata["comm_lite"] = facts
         nbformat.write(notebook, partial)
         os.replace(partial, failed if error else done)

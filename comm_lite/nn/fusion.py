@@ -36,14 +36,17 @@ class _Block(nn.Module):
 
 
 def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
-    r"""Attention of (B, heads, Lq, d) over (B, heads, L, d); ``mask`` broadcasts to the scores, True where seen."""
+    r"""Attention of (B, heads, Lq, d) over (B, heads, L, d), :eq:`eq-attention`.
+
+    ``mask`` broadcasts to the scores, True at the tokens of the equation's set S, which may be seen.
+    """
     if q.device.type != "cpu" or q.dtype == torch.float32:
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
     # on a CPU the fused kernel's backward pass takes five times as long in half precision (benchmarks/attention.py)
     scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
     if mask is not None:
         scores = scores.masked_fill(~mask, float("-inf"))
-    return scores.softmax(dim=-1).to(v.dtype) @ v
+    return scores.softmax(dim=-1).to(v.dtype) @ v  # (eq-attention)
 
 
 class ConcatSelfAttention(nn.Module):
@@ -97,7 +100,10 @@ class ConcatSelfAttention(nn.Module):
         self.norm = nn.LayerNorm(dim)
 
     def forward(self, tokens: Mapping[str, Tensor], keep: Iterable[str] | None = None) -> Tensor:
-        r"""Return (B, D) from tokens (B, L, D) by modality name; ``keep`` None fuses all that is present."""
+        r"""Return (B, D) from tokens (B, L, D) by modality name, Z_K of :eq:`eq-fusion`.
+
+        ``keep``, the equation's K, may be None: then all that is present is fused.
+        """
         kept = _kept(tokens, self.modalities, keep)
         parts, masks = [], []
         for name in kept:
@@ -116,7 +122,7 @@ class ConcatSelfAttention(nn.Module):
             masks.append(mask)
         batch = len(parts[0])
         first = self.cls.to(parts[0].dtype).expand(batch, 1, -1)
-        sequence = torch.cat([first, *parts], dim=1)  # (B, 1 + sum of L, D)
+        sequence = torch.cat([first, *parts], dim=1)  # H_K (B, 1 + sum of L, D)
         present = None
         if any(mask is not None for mask in masks):
             ones = [sequence.new_ones(batch, part.shape[1], dtype=torch.bool) for part in parts]
@@ -125,7 +131,7 @@ class ConcatSelfAttention(nn.Module):
         for depth, block in enumerate(self.blocks):
             # only the first token is read out, so the last layer computes no other
             sequence = block(sequence, present, first_only=depth == len(self.blocks) - 1)
-        return self.norm(sequence[:, 0])
+        return self.norm(sequence[:, 0])  # (eq-fusion)
 
 
 def _largest(dim: int) -> int:

@@ -11,26 +11,40 @@ import plotly.graph_objects as go
 from torch import Tensor
 
 from comm_lite import _check
+from comm_lite.plot._layout import LEGEND, above, finding, with_slider
 
 _SYMBOLS = ("circle", "diamond", "square", "cross", "x", "star")
 
 
 def embedding_map(
-    groups: Mapping[str, tuple[Tensor, Sequence[str]]], *, colours: Mapping[str, str], title: str, alt: str
+    groups: Mapping[str, tuple[Tensor, Sequence[str]]],
+    *,
+    colours: Mapping[str, str],
+    title: str,
+    alt: str,
+    pictures: Mapping[str, Tensor] | None = None,
 ) -> go.Figure:
     r"""Draw embeddings in the plane, one colour a group; a group can be switched off in the legend.
+
+    With ``pictures``, pointing at a point shows its picture in the page; a slider does so too, also where nothing can
+    be pointed at.
 
     Args:
         groups: ``groups[name] = (points, texts)``: points (N, 2), and N texts to show where the pointer is.
         colours: a colour for each group.
         title: the finding.
         alt: the figure in words, for readers who listen to the page.
+        pictures: ``pictures[name]`` (n, 3, H, W) uint8, those of the first n points of a group; default: none. Each
+            adds about a kilobyte to the page.
 
     Returns:
-        A Plotly figure with one trace a group.
+        A Plotly figure with one trace a group; with pictures, one frame a picture, named by a running number that is
+        the ``customdata`` of its point, and a last trace that marks the point.
 
     Raises:
-        ValueError: if there are no groups, points are not (N, 2), or a group lacks a colour or a text.
+        TypeError: if pictures do not hold integers.
+        ValueError: if there are no groups, points are not (N, 2), a group lacks a colour or a text, or there are more
+            pictures than points.
 
     Example:
         >>> import torch
@@ -40,30 +54,78 @@ def embedding_map(
     """
     _check.known_keys("groups", groups, colours)
     figure = go.Figure()
+    shown = []  # the point, text and picture of each frame
     for place, (name, (points, texts)) in enumerate(groups.items()):
         _check.shape(f"groups[{name!r}]", points, "N D")
         if points.shape[1] != 2:
             raise ValueError(f"groups[{name!r}] must be (N, 2), got shape {tuple(points.shape)}; project it to a plane")
         _check.rows(f"groups[{name!r}]", points, len(texts))
         marker = {"color": colours[name], "symbol": _SYMBOLS[place % len(_SYMBOLS)], "size": 7}
+        at = [[round(value, 4) for value in point] for point in points.tolist()]
+        own = _pictures(name, pictures or {}, len(at))
+        first = len(shown)
+        shown += list(zip(at, texts, own, strict=False))
         figure.add_scatter(
             name=name,
             mode="markers",
-            x=points[:, 0].tolist(),
-            y=points[:, 1].tolist(),
+            x=[x for x, _ in at],
+            y=[y for _, y in at],
             text=list(texts),
+            customdata=[str(first + k + 1) if k < len(own) else None for k in range(len(at))] if len(own) else None,
             hovertemplate="%{text}<extra></extra>",
             marker=marker | {"line": {"width": 0.5, "color": "#555555"}},
         )
     figure.update_layout(
-        title={"text": title, "x": 0.01, "font": {"size": 16}},
+        title=finding(title),
         meta={"alt": alt},
         height=520,
-        margin={"l": 60, "r": 10, "t": 60, "b": 60},
+        margin={"l": 60, "r": 10, "t": above(title, groups), "b": 60},
         xaxis={"title": {"text": "first principal axis"}, "zeroline": False},
         yaxis={"title": {"text": "second principal axis"}, "zeroline": False, "scaleanchor": "x"},
+        legend=LEGEND,
     )
+    if pictures is not None:
+        _check.known_keys("pictures", pictures, groups)
+        _add_pictures(figure, shown)
     return figure
+
+
+def _pictures(name: str, pictures: Mapping[str, Tensor], points: int) -> Tensor | list:
+    if name not in pictures:
+        return []
+    own = pictures[name]
+    _check.shape(f"pictures[{name!r}]", own, "N 3 H W")
+    _check.integers(f"pictures[{name!r}]", own)
+    if len(own) > points:
+        raise ValueError(f"pictures[{name!r}] must be at most {points}, one a point, got {len(own)}; drop the others")
+    return own
+
+
+def _add_pictures(figure: go.Figure, shown: Sequence[tuple[list[float], str, Tensor]]) -> None:
+    r"""One frame a picture: it stands to the right of the points, and a ring marks its point."""
+    every = [value for trace in figure.data for value in trace.x]
+    left, right = min(every), max(every)
+    span = (right - left) or 1.0
+    box = {"x": 1, "y": 1, "xref": "paper", "yref": "paper", "xanchor": "right", "yanchor": "top"}
+    ring = {"symbol": "circle-open", "size": 17, "color": "#D55E00", "line": {"width": 3}}
+    for number, ((x, y), text, picture) in enumerate(shown, start=1):
+        image = {**box, "sizex": 0.26, "sizey": 0.26, "source": _uri(picture)}
+        note = {**box, "y": 0.72, "text": _lines(text, 15), "showarrow": False, "align": "right", "font": {"size": 12}}
+        frame = go.Frame(
+            name=str(number),
+            data=[{"type": "scatter", "x": [x], "y": [y]}],
+            traces=[len(figure.data)],
+            layout={"images": [image], "annotations": [note]},
+        )
+        figure.frames = [*figure.frames, frame]
+    first = figure.frames[0]
+    figure.add_scatter(
+        x=first.data[0].x, y=first.data[0].y, mode="markers", marker=ring, hoverinfo="skip", showlegend=False
+    )
+    figure.update_layout(images=first.layout.images, annotations=first.layout.annotations)
+    figure.update_xaxes(range=[left - 0.05 * span, right + 0.4 * span])
+    with_slider(figure, "1", name="picture", unit="", play=True, below=45)
+    figure.update_layout(margin_b=figure.layout.margin.b - 60)
 
 
 def search_results(

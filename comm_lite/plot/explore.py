@@ -44,11 +44,13 @@ def explore(figure: Callable[..., Any], **sliders: tuple[float, float, float] | 
 def _shell(figure: Callable[..., Any], sliders: dict[str, tuple[float, float, float] | str]):
     from ipywidgets import FloatSlider, Text, interactive
 
+    look = {"style": {"description_width": "initial"}, "layout": {"width": "30em"}}  # else a long name is cut short
+
     def box(of: tuple[float, float, float] | str):
         if isinstance(of, str):
-            return Text(value=of, continuous_update=False)  # redrawn on Enter
+            return Text(value=of, continuous_update=False, **look)  # redrawn on Enter
         low, high, start = of
-        return FloatSlider(value=start, min=low, max=high, step=(high - low) / 20, continuous_update=False)
+        return FloatSlider(value=start, min=low, max=high, step=(high - low) / 20, continuous_update=False, **look)
 
     made = {name: box(of) for name, of in sliders.items()}
 

@@ -8,15 +8,10 @@ import plotly.graph_objects as go
 from numpy.typing import ArrayLike
 
 from comm_lite import _check
+from comm_lite.plot._layout import LEGEND, above, finding
 from comm_lite.plot.style import COLOURS
 
 ATOMS: dict[str, str] = {"R": "R", "U1": "U<sub>1</sub>", "U2": "U<sub>2</sub>", "S": "S"}
-_LEGEND = {"orientation": "h", "traceorder": "normal", "x": 0, "y": 1.0, "yanchor": "bottom"}  # under the title
-
-
-def _title(text: str) -> dict:
-    place = {"x": 0.01, "y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 16}}
-    return {"text": text, "font": {"size": 16}, **place}
 
 
 def atom_bars(rows: Mapping[str, Mapping[str, float]], *, title: str, alt: str, upto: float | None = None) -> go.Figure:
@@ -56,13 +51,13 @@ def atom_bars(rows: Mapping[str, Mapping[str, float]], *, title: str, alt: str, 
         )
     figure.update_layout(
         barmode="relative",
-        title=_title(title),
+        title=finding(title),
         meta={"alt": alt},
         height=200 + 34 * len(rows),
-        margin={"l": 10, "r": 20, "t": 90, "b": 20},
+        margin={"l": 10, "r": 20, "t": above(title, ATOMS), "b": 20},
         xaxis={"title": {"text": "information about the label (bits)"}, "range": upto and [0, upto]},
         yaxis={"autorange": "reversed", "showgrid": False, "automargin": True},
-        legend=_LEGEND,
+        legend=LEGEND,
     )
     return figure
 
@@ -111,12 +106,12 @@ def iq_contour(
         marker = {"symbol": symbol, "size": 13, "color": "#ffffff", "line": {"width": 2, "color": "#000000"}}
         figure.add_scatter(name=name, x=[across], y=[up], mode="markers", marker=marker, hovertemplate=name)
     figure.update_layout(
-        title=_title(title),
+        title=finding(title),
         meta={"alt": alt},
         height=480,
         margin={"l": 10, "r": 10, "t": 90, "b": 20},
         xaxis={"title": {"text": "q(0, 0, y = 0)"}},
         yaxis={"title": {"text": "q(0, 0, y = 1)"}},
-        legend=_LEGEND,
+        legend=LEGEND,
     )
     return figure

@@ -3,10 +3,10 @@ r"""One style for every figure of the book: a palette, a matplotlib style, and h
 from __future__ import annotations
 
 import html
-import itertools
 import json
 import sys
 import uuid
+from collections import Counter
 
 import matplotlib
 import plotly.io
@@ -27,6 +27,8 @@ COLOURS: dict[str, str] = {
 }
 # The same names by shape, for print in grey.
 MARKERS: dict[str, str] = {"Cross": "o", "FactorCL": "D", "Cross+Self": "s", "CoMM": "^", "paper": "_"}
+# The kinds of traces that the book's pages can draw: tools/vendor_assets.py leaves the others out of plotly.js.
+TRACES = ("scatter", "bar", "heatmap", "contour")
 _CYCLE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
 
 _MATPLOTLIB = {
@@ -51,59 +53,25 @@ _MATPLOTLIB = {
     "svg.hashsalt": "comm_lite",  # else the ids in an SVG differ from run to run
 }
 
-# Draws one figure with the one plotly.js of the site: loaded once a page, colours following light and dark.
-_LOADER = """
-(function () {
-  var box = document.getElementById("%(id)s");
-  var spec = JSON.parse(document.getElementById("%(id)s-data").textContent);
-  var root = document.documentElement.dataset.content_root;  // Sphinx sets it on every page
-  var library = window.commPlotly = window.commPlotly || new Promise(function (done, failed) {
-    if (window.Plotly) return done(window.Plotly);
-    if (root === undefined) return failed("outside the built book");
-    var amd = window.define, script = document.createElement("script");
-    window.define = undefined;  // else require.js would swallow it
-    script.src = root + "_static/vendor/plotly.min.js";
-    script.onload = function () { window.define = amd; done(window.Plotly); };
-    script.onerror = function () { window.define = amd; failed(script.src); };
-    document.head.appendChild(script);
-  });
-  function theme() {
-    var dark = document.documentElement.dataset.theme === "dark", clear = "rgba(0,0,0,0)";
-    var look = {paper_bgcolor: clear, plot_bgcolor: clear, "font.color": dark ? "#ced6dd" : "#222832",
-                "modebar.bgcolor": clear, "modebar.color": dark ? "#9ca4af" : "#677384"};
-    Object.keys(box.layout).forEach(function (axis) {
-      if (!/^[xy]axis/.test(axis)) return;
-      ["gridcolor", "linecolor", "zerolinecolor"].forEach(function (line) {
-        look[axis + "." + line] = dark ? "#48566b" : "#d1d5da";
-      });
-    });
-    return look;
-  }
-  library.then(function (Plotly) {
-    box.textContent = "";
-    var config = Object.assign({responsive: true, displaylogo: false}, spec.config || {});
-    return Plotly.newPlot(box, spec.data, spec.layout, config)
-      .then(function () { if (spec.frames) return Plotly.addFrames(box, spec.frames); })
-      .then(function () {
-        Plotly.relayout(box, theme());
-        new MutationObserver(function () { Plotly.relayout(box, theme()); })
-          .observe(document.documentElement, {attributes: true, attributeFilter: ["data-theme"]});
-      });
-  }).catch(function (reason) { box.textContent = box.getAttribute("aria-label") + " (not drawn: " + reason + ")"; });
-})();
-"""
-
 
 class _BookRenderer(MimetypeRenderer):
-    r"""Emit a figure twice: for JupyterLab by its mime type, for the built book as data and a small loader."""
+    r"""Emit a figure twice: for JupyterLab by its mime type, for a page as data that _static/figures.js draws."""
 
     def __init__(self):
-        self._count = itertools.count()
+        self._shown = Counter()  # how often each figure was shown
 
     def to_mimebundle(self, fig_dict: dict):
+        drawn = [*fig_dict.get("data", ()), *(t for frame in fig_dict.get("frames", ()) for t in frame.get("data", ()))]
+        if strange := {trace.get("type", "scatter") for trace in drawn} - {*TRACES}:
+            raise ValueError(
+                f"a figure of the book may have the traces {', '.join(TRACES)}, got {', '.join(sorted(strange))}; "
+                "use one of them, or add to TRACES in comm_lite/plot/style.py"
+            )
         spec = to_json(fig_dict, validate=False)
-        # Counted, so that one figure shown twice has two ids; hashed from the content, so that two runs agree.
-        name = f"figure-{uuid.uuid5(uuid.NAMESPACE_URL, spec).hex[:12]}-{next(self._count)}"
+        # Hashed from the content, so that two runs agree; counted, so that one figure shown twice has two ids.
+        digest = uuid.uuid5(uuid.NAMESPACE_URL, spec).hex[:12]
+        name = f"figure-{digest}-{self._shown[digest]}"
+        self._shown[digest] += 1
         layout = fig_dict.get("layout") or {}
         meta = layout.get("meta")
         alt = meta.get("alt") if isinstance(meta, dict) else None
@@ -111,15 +79,17 @@ class _BookRenderer(MimetypeRenderer):
         height = int(layout.get("height") or 420)
         page = (
             f'<div id="{name}" class="comm-plotly" role="figure" aria-label="{alt}" style="min-height:{height}px">'
-            f"<noscript>{alt}</noscript></div>"
+            f"{alt}</div>"
             f'<script type="application/json" id="{name}-data">{spec.replace("</", "<" + chr(92) + "/")}</script>'
-            f"<script>{_LOADER % {'id': name}}</script>"
         )
         return {"application/vnd.plotly.v1+json": json.loads(spec), "text/html": page}
 
 
+_RENDERER = _BookRenderer()  # one a process: a second call of use_style must not count from 0 again
+
+
 def use_style() -> None:
-    r"""Give matplotlib and Plotly the book's look; call it once, at the top of a chapter.
+    r"""Give matplotlib and Plotly the book's look, at the top of a chapter; a second call changes nothing.
 
     A Plotly figure says in ``fig.layout.meta["alt"]`` what it shows, for readers who listen to the page.
 
@@ -133,7 +103,7 @@ def use_style() -> None:
     template = plotly.io.templates["plotly_white"]
     plotly.io.templates["comm_lite"] = template.update(layout={"colorway": _CYCLE, "font": {"size": 14}})
     plotly.io.templates.default = "comm_lite"
-    plotly.io.renderers["comm_lite"] = _BookRenderer()
+    plotly.io.renderers["comm_lite"] = _RENDERER
     plotly.io.renderers.default = "comm_lite"
     if "ipykernel" in sys.modules:
         from matplotlib_inline.backend_inline import set_matplotlib_formats

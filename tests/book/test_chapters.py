@@ -5,6 +5,7 @@ profile is smoke; after `make book`, `COMM_LITE_PROFILE=laptop pytest tests/book
 rendered chapters claim.
 """
 
+import ast
 import json
 import math
 import os
@@ -101,6 +102,79 @@ def test_cell_ids_are_there_and_differ(source):
     assert source["metadata"]["language_info"]["name"] == "python"
 
 
+# ---------------------------------------------------------------- the exercises
+
+DIRECTIVE = re.compile(r"^(`{3,})\{(exercise|solution)\}[ \t]*(.*?)\n(.*?)^\1[ \t]*$", re.MULTILINE | re.DOTALL)
+GRADES = ("warm-up", "easy", "medium", "needs thought")
+GRADE = re.compile(rf"\s*\*\(({'|'.join(GRADES)})(, [a-z ]+)?\)\*")
+
+
+def exercises(notebook):
+    """Exercises by label, and solutions by the label of their exercise: lists of what stands in them."""
+    prose = "\n\n".join("".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "markdown")
+    found = {"exercise": {}, "solution": {}}
+    for _, kind, title, text in DIRECTIVE.findall(prose):
+        label = re.search(r"^:label:[ \t]*(\S+)[ \t]*\n", text, re.MULTILINE) if kind == "exercise" else None
+        found[kind].setdefault(label[1] if label else title, []).append(text[label.end() :] if label else text)
+    return found["exercise"], found["solution"]
+
+
+def checks(notebook):
+    """The functions check_… by name: their cell, and the hints that they pass to assert_same."""
+    found = {}
+    for cell in code_cells(notebook):
+        tree = ast.parse("".join(cell["source"]))
+        for node in tree.body:
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("check_"):
+                calls = [of for of in ast.walk(node) if isinstance(of, ast.Call) and "mistakes" in keywords(of)]
+                assert len(calls) == 1, f"{node.name} asks teach.assert_same once, with mistakes={{hint: function}}"
+                assert ast.unparse(calls[0].func) == "teach.assert_same", node.name
+                found[node.name] = cell, [key.value for key in keywords(calls[0])["mistakes"].keys]
+    return found
+
+
+def keywords(call):
+    return {keyword.arg: keyword.value for keyword in call.keywords}
+
+
+def test_exercises_rise_from_a_warm_up_to_one_that_needs_thought(source):
+    asked, _ = exercises(source)
+    assert len(asked) >= 4, f"four exercises are wanted, found {sorted(asked)}"
+    assert all(len(texts) == 1 and re.fullmatch(r"ex-[a-z-]+", label) for label, texts in asked.items())
+    grades = {label: GRADE.match(text) for label, (text,) in asked.items()}
+    assert all(grades.values()), f"begin with *(one of {GRADES})*: {[k for k, v in grades.items() if not v]}"
+    order = [GRADES.index(grade[1]) for grade in grades.values()]
+    assert order == sorted(order) and order[0] == 0 and order[-1] == 3, order
+
+
+def test_every_exercise_has_a_folded_solution(source):
+    asked, solved = exercises(source)
+    assert asked and list(asked) == list(solved), "one solution an exercise, in the same order"
+    for label, texts in solved.items():
+        assert len(texts) == 1 and texts[0].startswith(":class: dropdown\n"), f"fold the solution of {label}"
+
+
+def test_labels_of_exercises_differ_throughout_the_book():
+    books = [json.loads((ROOT / page).read_text(encoding="utf-8")) for page in CHAPTERS.values()]
+    labels = [label for book in books for label in exercises(book)[0]]
+    assert len(labels) == len(set(labels)) > 4 * len(CHAPTERS) - 1
+
+
+def test_a_reader_can_check_an_answer_and_the_solution_passes(source):
+    """assert_same itself refuses a mistake that the inputs of its exercise do not show, so each run tries them all."""
+    found, ids = checks(source), [cell["id"] for cell in source["cells"]]
+    assert found, "one exercise at least has a function check_…(mine)"
+    asked = "".join(text for texts in exercises(source)[0].values() for text in texts)
+    assert set(found) == set(re.findall(r"\b(check_\w+)\(", asked)), "an exercise names each check, and only those"
+    for name, (cell, hints) in found.items():
+        assert len(set(hints)) == len(hints) >= 3, f"{name} knows three mistakes at least"
+        assert all(re.fullmatch(r"[A-Z0-9].{10,70}\.", hint) for hint in hints), f"{name}: hints are short sentences"
+        later = [c for c in code_cells(source) if ids.index(c["id"]) > ids.index(cell["id"])]
+        calls = [c for c in later if re.search(rf"^{name}\(\w+\)$", "".join(c["source"]), re.MULTILINE)]
+        assert len(calls) == 1, f"{name} is called with the answer, in one later cell"
+        assert all("hide-cell" in tags(c) for c in (cell, *calls)), f"fold {name} and the answer"
+
+
 # ---------------------------------------------------------------- the run
 
 
@@ -149,6 +223,10 @@ def intro(recorded):
         assert told["both"] == pytest.approx(sum(recorded["parts"][name].values()))  # (eq-pid-sum)
     for name, atoms in recorded["parts"].items():
         assert recorded["exact"][name] == pytest.approx(atoms, abs=1e-9)
+    left = [1 + e * math.log2(e) + (1 - e) * math.log2(1 - e) for e in (0.1, 0.18)]  # of a bit that errs so often
+    assert [recorded["intro-slips-both"], recorded["intro-cures-bits"]] == pytest.approx(left)
+    assert [recorded["intro-slips-right"], recorded["intro-cures-right"]] == pytest.approx([90, 82])
+    assert recorded["intro-slips-one"] == pytest.approx(0, abs=1e-12)
     assert sorted(recorded["scores"]) == ["CoMM", "Cross"]
     for method, runs in recorded["losses"].items():
         assert len(runs) == recorded["seeds"] and all(last < first for first, last in runs), method
@@ -309,6 +387,7 @@ def measuring_interactions(recorded):
         main = "R" if name.startswith("halves") else "S"
         assert real[name]["value"][main] > real[name]["null"][main][1] + 4 * real[name]["error"][main]
     assert all(abs(real["sum, posterior"]["value"][atom]) < 0.02 for atom in ("R", "U1", "U2"))
+    assert recorded["needed"] == 2857 and 0.05 < recorded["needed-bias"] < 0.052
     assert recorded["family-weak-S"] > 0.5 > 0.15 > recorded["family-same-S"]  # what a weaker probe turns into synergy
     assert recorded["plug-in-xor"] > 0.531 + 0.05 and recorded["covers-bootstrap"] < recorded["covers-jackknife"]
     if PROFILE == "smoke":
