@@ -175,6 +175,26 @@ def test_a_reader_can_check_an_answer_and_the_solution_passes(source):
         assert all("hide-cell" in tags(c) for c in (cell, *calls)), f"fold {name} and the answer"
 
 
+EXPLORERS = {
+    "contrastive_batch": "01",
+    "infonce_gradient": "01",
+    "embedding_map": "02",
+    "mi_bounds": "04",
+    "gate_mixer": "05",
+    "sensor_angle": "05",
+    "mixture_probe": "07",
+    "loss_terms": "10",
+    "attention_map": "11",
+}
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_each_figure_to_move_stands_in_its_chapter(name):
+    (page,) = [page for page in chapters() if page.name.startswith(EXPLORERS[name])]
+    cells = code_cells(json.loads((ROOT / page).read_text(encoding="utf-8")))
+    assert any(f"{name}(" in "".join(cell["source"]) for cell in cells)
+
+
 # ---------------------------------------------------------------- the run
 
 
@@ -201,6 +221,11 @@ def test_every_picture_says_in_words_what_it_shows(executed):
         pictures += 1
         assert len(alt) > 40, f"cell {cell['id']}: a text alternative is wanted, got {alt!r}"
     assert pictures, "a chapter has a figure"
+
+
+def test_a_figure_is_no_burden_for_a_page(executed):
+    weights = [len(json.dumps(o["data"][PLOTLY])) for _, o in outputs(executed) if PLOTLY in o.get("data", {})]
+    assert all(bytes_ < 260_000 for bytes_ in weights), "frames carry only what changes, rounded; fewer steps"
 
 
 def test_prose_quotes_only_what_was_recorded(source, executed):
@@ -332,11 +357,14 @@ def information_and_bounds(recorded):
     assert (
         recorded["I-poster"] == pytest.approx(recorded["H-genre"] - recorded["H-left"]) and recorded["I-poster"] > 0.2
     )
-    for n, (mean, sd, both) in recorded["ceiling"].items():
+    for n, (mean, sd, both, _) in recorded["ceiling"].items():
         for truth, low, spread, two_views in zip(recorded["truths"], mean, sd, both, strict=True):
             assert low <= math.log(int(n)) and low <= truth + 4 * spread / math.sqrt(recorded["draws"])
             assert two_views <= math.log(2 * int(n) - 1)
         assert mean[-1] > math.log(int(n)) - 0.15 > mean[0] + 1  # it reaches its ceiling
+    for n, of in recorded["rivals"].items():  # what the slider shows: only InfoNCE has a ceiling, and it is calm there
+        (mean, sd), (_, wild) = of["InfoNCE"], of["DV (MINE)"]
+        assert max(mean) <= math.log(int(n)) and sd[-1] < wild[-1] and of["CLUB"][0][-1] > 15
     assert recorded["coin-InfoNCE"] < 1 < 1.004 < recorded["coin-NT-Xent"] < 2  # which is therefore no lower bound
     oracle, runs = recorded["oracle"], recorded["batches"]
     error = {name: of["10"][1] / math.sqrt(runs) for name, of in oracle.items()}
@@ -580,6 +608,8 @@ def the_objective(recorded):
     one, two, three = recorded["c10-ex-and"]
     assert one == pytest.approx(two) == pytest.approx(three)
     assert all(both <= one + 1e-9 for one, both in recorded["c10-ex-views"])
+    for of in recorded["c10-curves"].values():
+        assert sorted(of) == ["joint", "x1", "x2"] and all(len(v) == 20 and min(v) > 0 for v in of.values())
     for climb in recorded["c10-climbs"]:  # a bound in the mean: it may pass the truth by chance, not its ceiling
         for n, bits in zip(recorded["c10-sizes"], climb, strict=True):
             assert bits <= math.log2(n) + 1e-4 and bits < 4.15
@@ -589,6 +619,10 @@ def the_objective(recorded):
     if PROFILE == "smoke":
         return
     assert recorded["c10-seeds"] >= 3
+    ends = {name: {term: values[-1] for term, values in of.items()} for name, of in recorded["c10-curves"].items()}
+    guess = math.log(2 * 128 - 1)
+    assert ends["L only"]["joint"] < ends["both (CoMM)"]["joint"] < guess < ends["L only"]["x1"]
+    assert ends["sum of Li only"]["x1"] < guess
     estimates, carried = recorded["c10-estimates"], recorded["c10-carried"]
     joint, unimodal = "L only", "sum of Li only"
     assert min(estimates[joint]["joint"]) > 3.6 and min(min(carried[joint][part]) for part in carried[joint]) > 0.7
