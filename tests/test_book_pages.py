@@ -235,6 +235,7 @@ def test_a_link_to_an_unknown_work_is_reported():
 
 def test_exercises_and_their_answers_are_found():
     doctree = new_document("page")
+    assert book_exercises.found_in(doctree, {}) == []
     exercise = book_exercises.is_exercise_node.__globals__["exercise_enumerable_node"]
     for label in ("ex-one", "ex-two", "ex-three"):
         doctree += exercise("", nodes.paragraph("", f"What is {label}?"), ids=[label])
