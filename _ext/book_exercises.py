@@ -41,11 +41,12 @@ def found_in(doctree, numbers):
     answers = {node["target_label"]: node["ids"][0] for node in doctree.findall(solution_node)}
     order = list(doctree.findall(lambda node: is_exercise_node(node) or is_folded(node)))
     found = []
-    for node, after in zip(order, [*order[1:], None], strict=True):
+    for index, node in enumerate(order):
         if is_exercise_node(node):
             (label,) = node["ids"]
             name = f"Exercise {'.'.join(map(str, numbers[label]))}"
-            found.append((name, label, node, answers.get(label), BELOW if after and is_folded(after) else OPEN))
+            below = any(map(is_folded, order[index + 1 : index + 2]))
+            found.append((name, label, node, answers.get(label), BELOW if below else OPEN))
     for section in doctree.findall(nodes.section):
         if section[0].astext() == "Exercises":
             items = [item for each in section.children if isinstance(each, nodes.enumerated_list) for item in each]

@@ -18,6 +18,7 @@ from surface import public_modules
 import book_exercises
 import book_hints
 import book_map
+import book_package
 import book_run
 from run_chapters import ROOT, chapters, toc_pages
 
@@ -235,6 +236,7 @@ def test_a_link_to_an_unknown_work_is_reported():
 
 def test_exercises_and_their_answers_are_found():
     doctree = new_document("page")
+    assert book_exercises.found_in(doctree, {}) == []
     exercise = book_exercises.is_exercise_node.__globals__["exercise_enumerable_node"]
     for label in ("ex-one", "ex-two", "ex-three"):
         doctree += exercise("", nodes.paragraph("", f"What is {label}?"), ids=[label])
@@ -315,3 +317,14 @@ def test_the_package_has_a_page_for_each_public_module():
     for name, text in pages.items():
         assert f".. automodule:: comm_lite.{name}\n   :members:\n" in text and f"({name}.md)" in index
         assert f"book/appendix/api/{name}.md" in PROSE
+
+
+def test_signatures_and_fields_are_written_as_a_reader_expects():
+    arguments = "(a: int = 1, b: X = <class 'one.two.Three'>, c: Y = <factory>)"
+    written = book_package.written(None, "class", "X", None, {}, arguments, "None")
+    assert written == ("(a: int = 1, b: X = Three, c: Y = ...)", "None")
+    assert book_package.written(None, "module", "X", None, {}, None, None) == (None, None)
+    for what, wanted in (("attribute", ["", "R: shared."]), ("function", ["R: shared."])):
+        lines = ["R: shared."]
+        book_package.whole(None, what, "X.r", None, {}, lines)
+        assert lines == wanted
