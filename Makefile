@@ -37,7 +37,7 @@ site: chapters ## the book from those runs, warnings as errors
 	$(BIN)/python tools/build_book.py --profile smoke
 
 browser: site ## the built book and the talk in a browser: nothing off-host, no error, math and figures drawn
-	$(BIN)/python -m pytest -q tests/book/test_built_book.py tests/book/test_talk.py
+	$(BIN)/python -m pytest -q tests/book/test_built_book.py tests/book/test_reader.py tests/book/test_talk.py
 
 clean: ## remove what was built (the installation in .venv stays)
 	rm -rf _build .pytest_cache .ruff_cache
