@@ -50,6 +50,7 @@ def opened(chromium, url, allowed, **context):
     r"""Open a page; give it, what it asked for elsewhere, its errors and the bytes of what it loaded."""
     window = chromium.new_context(**{"viewport": {"width": 1280, "height": 900}, "color_scheme": "light", **context})
     page = window.new_page()
+    page.set_default_timeout(120_000)  # of a machine that is busy with other things
     asked, errors, loaded = [], [], []
     page.on("request", lambda request: asked.append(request.url))
     page.on("requestfailed", lambda request: errors.append(f"failed: {request.url}"))
