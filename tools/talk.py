@@ -187,6 +187,7 @@ def write_deck(notebook, root=ROOT):
     new = folder.with_name(f"talk.{os.getpid()}.partial")
     shutil.rmtree(new, ignore_errors=True)
     shutil.copytree(vendor(root), new / "_static" / "vendor")
+    shutil.copy(ROOT / "_static" / "figures.js", new / "_static")
     reveal = package_folder("sphinx_revealjs") / "_static" / "revealjs"
     for part in REVEAL:
         target = new / "_static" / "vendor" / "reveal" / part
@@ -217,7 +218,8 @@ def main(arguments=None):
             (ROOT / "book" / "talk_pictures" / f"{name}.png").write_bytes(content)
     print(f"The slides are made. Open\n  {index}\nor, where a browser wants a server for the speaker's view (key S),")
     print(f"  {sys.executable} -m http.server --bind 127.0.0.1 --directory {index.parent} 8000")
-    print(f"To present live: {sys.executable} -m jupyter lab {TALK}, then run all cells before you begin.")
+    print("To present live, run all cells before you begin:")
+    print(f"  {sys.executable} tools/lab.py --LabApp.default_url=/lab/tree/{TALK}")
     return "\n".join(wrong) or 0
 
 
