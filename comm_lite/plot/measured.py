@@ -237,7 +237,7 @@ def loss_terms(
             title=finding(text),
             meta={"alt": alt},
             height=400,
-            margin={"l": 50, "r": 10, "t": above(text, ["a guess", *names]), "b": 10},
+            margin={"l": 50, "r": 40, "t": above(text, ["a guess", *names]), "b": 10},
             xaxis={"title": {"text": "training steps"}},
             yaxis={"title": {"text": "term of the loss (nats)"}, "range": [0, 1.05 * top]},
             legend=LEGEND,
