@@ -174,7 +174,7 @@ def mixture_probe(
             meta={"alt": alt},
             height=430,
             margin={"l": 50, "r": 10, "t": above(title, [*ATOMS, *spaces]), "b": 10},
-            xaxis={"tickvals": list(range(len(tasks))), "ticktext": tasks, "showgrid": False},
+            xaxis={"tickvals": list(range(len(tasks))), "ticktext": tasks, "showgrid": False, "zeroline": False},
             yaxis={"title": {"text": "bits about the task"}, "range": [-0.1, 1.1]},
             legend=LEGEND,
         )
