@@ -31,13 +31,13 @@ notebooks: $(VENV)/.stamp ## every chapter runs by itself (smoke profile)
 	$(BIN)/python -m pytest -q --nbmake book/
 
 chapters: $(VENV)/.stamp ## every chapter end to end, with what it must have measured (smoke profile)
-	$(BIN)/python -m pytest -q tests/book/test_chapters.py
+	$(BIN)/python -m pytest -q tests/book/test_chapters.py tests/book/test_twice.py
 
 site: chapters ## the book from those runs, warnings as errors
 	$(BIN)/python tools/build_book.py --profile smoke
 
-browser: site ## the built book and the talk in a browser: nothing off-host, no error, math and figures drawn
-	$(BIN)/python -m pytest -q tests/book/test_built_book.py tests/book/test_talk.py
+browser: site ## the built book, the talk and live chapters in a browser: nothing off-host, no error, math and figures drawn
+	$(BIN)/python -m pytest -q tests/book/test_built_book.py tests/book/test_talk.py tests/book/test_lab.py
 
 clean: ## remove what was built (the installation in .venv stays)
 	rm -rf _build .pytest_cache .ruff_cache
