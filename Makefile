@@ -5,13 +5,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help book lab talk test lint unit notebooks chapters site browser clean
+.PHONY: help book pdf lab talk test lint unit notebooks chapters site browser clean
 
 help: ## what you can ask for
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 book: $(VENV)/.stamp ## run every chapter (PROFILE=laptop) and build the book; says where to open it
 	$(BIN)/python tools/run_chapters.py --profile $(PROFILE) && $(BIN)/python tools/build_book.py --profile $(PROFILE)
+
+pdf: $(VENV)/.stamp ## one PDF of the built book (after make book), printed by an installed Chromium or Chrome
+	$(BIN)/python tools/make_pdf.py --profile $(PROFILE)
 
 lab: $(VENV)/.stamp ## open the chapters live in JupyterLab
 	$(BIN)/python tools/lab.py
@@ -36,8 +39,8 @@ chapters: $(VENV)/.stamp ## every chapter end to end, with what it must have mea
 site: chapters ## the book from those runs, warnings as errors
 	$(BIN)/python tools/build_book.py --profile smoke
 
-browser: site ## the built book, the talk and live chapters in a browser: nothing off-host, no error, math and figures drawn
-	$(BIN)/python -m pytest -q tests/book/test_built_book.py tests/book/test_talk.py tests/book/test_lab.py
+browser: site ## the built book, JupyterLab and the talk in a browser: nothing off-host, no error, light, for every reader
+	$(BIN)/python -m pytest -q tests/book/test_built_book.py tests/book/test_reader.py tests/book/test_lab.py tests/book/test_talk.py
 
 clean: ## remove what was built (the installation in .venv stays)
 	rm -rf _build .pytest_cache .ruff_cache

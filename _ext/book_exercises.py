@@ -6,7 +6,7 @@ Usage::
     ```
 
 An exercise is an ``{exercise}`` of a page, or an item of the numbered list of its section "Exercises". Its answer is
-the ``{solution}`` that names it; where there is none, it stands in the folded cells that follow.
+the ``{solution}`` that names it; where there is none, the folded cell that follows, if one does.
 """
 
 from docutils import nodes
@@ -14,7 +14,7 @@ from docutils.parsers.rst import Directive
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx_exercise.nodes import is_exercise_node, solution_node
 
-BELOW = "answer in a folded cell below it"
+BELOW, BELOW_LIST, OPEN = "answer in a folded cell below it", "see the folded cells below the list", "left to you"
 
 
 class exercise_list(nodes.General, nodes.Element):
@@ -29,20 +29,28 @@ class Exercises(Directive):
         return [exercise_list()]
 
 
+def is_folded(node):
+    return isinstance(node, nodes.container) and "tag_hide-cell" in node["classes"]
+
+
 def found_in(doctree, numbers):
-    r"""Return (name, id, question, id of the answer or None) of the exercises of a page.
+    r"""Return (name, id, question, id of the answer or None, words in its place) of the exercises of a page.
 
     ``numbers`` are those that Sphinx gave to the exercises of the page, by id.
     """
     answers = {node["target_label"]: node["ids"][0] for node in doctree.findall(solution_node)}
+    order = list(doctree.findall(lambda node: is_exercise_node(node) or is_folded(node)))
     found = []
-    for node in doctree.findall(is_exercise_node):
-        (label,) = node["ids"]
-        found.append((f"Exercise {'.'.join(map(str, numbers[label]))}", label, node, answers.get(label)))
+    for index, node in enumerate(order):
+        if is_exercise_node(node):
+            (label,) = node["ids"]
+            name = f"Exercise {'.'.join(map(str, numbers[label]))}"
+            below = any(map(is_folded, order[index + 1 : index + 2]))
+            found.append((name, label, node, answers.get(label), BELOW if below else OPEN))
     for section in doctree.findall(nodes.section):
         if section[0].astext() == "Exercises":
             items = [item for each in section.children if isinstance(each, nodes.enumerated_list) for item in each]
-            found += [(f"Number {n}", section["ids"][0], item, None) for n, item in enumerate(items, 1)]
+            found += [(f"Number {n}", section["ids"][0], item, None, BELOW_LIST) for n, item in enumerate(items, 1)]
     return found
 
 
@@ -66,11 +74,11 @@ class FillIn(SphinxPostTransform):
         numbers = self.env.toc_fignumbers.get(page, {}).get("exercise", {})
         address = self.app.builder.get_relative_uri(self.env.docname, page)
         items = []
-        for name, place, node, answer in found_in(self.env.get_doctree(page), numbers):
+        for name, place, node, answer, otherwise in found_in(self.env.get_doctree(page), numbers):
             line = nodes.paragraph("", "", nodes.reference("", name, refuri=f"{address}#{place}", internal=True))
             line += nodes.Text(" · ")
             answered = nodes.reference("", "answer", refuri=f"{address}#{answer}", internal=True)
-            line += answered if answer else nodes.Text(BELOW)
+            line += answered if answer else nodes.Text(otherwise)
             question = next(node.findall(nodes.paragraph)).deepcopy()
             items.append(nodes.list_item("", line, question))
         if not items:

@@ -13,6 +13,7 @@ from fontTools.ttLib import TTFont
 from PIL import Image, ImageChops, ImageStat
 
 WORD = re.compile(r"-?[A-Za-z_][\w-]*")
+OURS = "book.css"  # small, and also the style of the page that tools/make_pdf.py makes
 LEFT_OUT = ("*.map", "fontawesome.js*", "fa-*.woff2", "sphinx-thebe.*")  # of _static: nothing asks for them
 
 
@@ -57,6 +58,8 @@ def lighter_style(static, words):
     r"""Purge the style sheets of ``_static``; return them joined."""
     joined = ""
     for path in sorted(static.rglob("*.css")):
+        if path.name == OURS:
+            continue
         rules = tinycss2.parse_stylesheet(path.read_text(encoding="utf-8"), skip_comments=True, skip_whitespace=True)
         text = purged(rules, words)
         path.write_text(text, encoding="utf-8")

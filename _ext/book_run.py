@@ -81,7 +81,8 @@ def to(page, document, words=None):
     r"""Return a link to a page, under its title or under words of ours."""
     link = addnodes.pending_xref("", refdomain="std", reftype="doc", reftarget=f"/{page}", refdoc=document)
     link["refexplicit"] = words is not None
-    return link + nodes.inline("", words or page)
+    link += nodes.inline("", words or page)
+    return link
 
 
 def show(app, doctree):

@@ -3,6 +3,7 @@ r"""The pages around the chapters: maps, words, cited works, exercises, the run,
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -17,6 +18,7 @@ from surface import public_modules
 import book_exercises
 import book_hints
 import book_map
+import book_package
 import book_run
 from run_chapters import ROOT, chapters, toc_pages
 
@@ -234,19 +236,23 @@ def test_a_link_to_an_unknown_work_is_reported():
 
 def test_exercises_and_their_answers_are_found():
     doctree = new_document("page")
+    assert book_exercises.found_in(doctree, {}) == []
     exercise = book_exercises.is_exercise_node.__globals__["exercise_enumerable_node"]
-    for label in ("ex-one", "ex-two"):
+    for label in ("ex-one", "ex-two", "ex-three"):
         doctree += exercise("", nodes.paragraph("", f"What is {label}?"), ids=[label])
+        if label == "ex-one":
+            doctree += nodes.container("", classes=["cell", "tag_hide-cell"])
     doctree += book_exercises.solution_node("", nodes.paragraph("", "That."), ids=["answer-two"], target_label="ex-two")
     listed = nodes.enumerated_list("", *[nodes.list_item("", nodes.paragraph("", words)) for words in ("A?", "B?")])
     doctree += nodes.section("", nodes.title("", "Exercises"), listed, ids=["exercises"])
     doctree += nodes.section("", nodes.title("", "Other"), listed.deepcopy(), ids=["other"])
-    found = book_exercises.found_in(doctree, {"ex-one": (3,), "ex-two": (4,)})
-    assert [(name, place, node.astext(), answer) for name, place, node, answer in found] == [
-        ("Exercise 3", "ex-one", "What is ex-one?", None),
+    found = book_exercises.found_in(doctree, {"ex-one": (3,), "ex-two": (4,), "ex-three": (5,)})
+    assert [(name, place, node.astext(), answer or words) for name, place, node, answer, words in found] == [
+        ("Exercise 3", "ex-one", "What is ex-one?", book_exercises.BELOW),
         ("Exercise 4", "ex-two", "What is ex-two?", "answer-two"),
-        ("Number 1", "exercises", "A?", None),
-        ("Number 2", "exercises", "B?", None),
+        ("Exercise 5", "ex-three", "What is ex-three?", book_exercises.OPEN),
+        ("Number 1", "exercises", "A?", book_exercises.BELOW_LIST),
+        ("Number 2", "exercises", "B?", book_exercises.BELOW_LIST),
     ]
 
 
@@ -290,6 +296,16 @@ def test_only_an_executed_chapter_has_facts(tmp_path):
     assert book_run.facts_of(page) is None and book_run.facts_of(tmp_path / "one.md") is None
 
 
+@pytest.mark.parametrize(("pages", "said"), [({book_run.TABLE}, " · all runs"), (set(), "")])
+def test_the_line_stands_below_the_title(tmp_path, pages, said):
+    (tmp_path / "one.ipynb").write_text(json.dumps({"cells": [], "metadata": {"comm_lite": FACTS}}))
+    there = SimpleNamespace(docname="one", found_docs=pages, doc2path=lambda page: tmp_path / f"{page}.ipynb")
+    page = new_document("one")
+    page += nodes.section("", nodes.title("", "One"), nodes.paragraph("", "Text."))
+    book_run.show(SimpleNamespace(env=there), page)
+    assert [part.astext() for part in page[0]] == ["One", book_run.banner(FACTS) + said, "Text."]
+
+
 # ---------------------------------------------------------------- the package
 
 
@@ -301,3 +317,14 @@ def test_the_package_has_a_page_for_each_public_module():
     for name, text in pages.items():
         assert f".. automodule:: comm_lite.{name}\n   :members:\n" in text and f"({name}.md)" in index
         assert f"book/appendix/api/{name}.md" in PROSE
+
+
+def test_signatures_and_fields_are_written_as_a_reader_expects():
+    arguments = "(a: int = 1, b: X = <class 'one.two.Three'>, c: Y = <factory>)"
+    written = book_package.written(None, "class", "X", None, {}, arguments, "None")
+    assert written == ("(a: int = 1, b: X = Three, c: Y = ...)", "None")
+    assert book_package.written(None, "module", "X", None, {}, None, None) == (None, None)
+    for what, wanted in (("attribute", ["", "R: shared."]), ("function", ["R: shared."])):
+        lines = ["R: shared."]
+        book_package.whole(None, what, "X.r", None, {}, lines)
+        assert lines == wanted

@@ -1,6 +1,8 @@
 r"""The tools that run the chapters and build the book, on a small book of their own."""
 
 import dataclasses
+import gzip
+import io
 import json
 import os
 import re
@@ -11,13 +13,20 @@ import time
 
 import nbformat
 import pytest
+import tinycss2
 from notebooks import PARAMETERS, SETTINGS, small_book, write
+from PIL import Image
 
 import build_book
+import make_pdf
 import run_chapters
 import vendor_assets
 from comm_lite.ledger import Row
+from comm_lite.plot.style import TRACES
 from run_chapters import ROOT, executed_path, run_chapter, state
+
+sys.path.append(str(ROOT / "_ext"))
+import book_light  # noqa: E402
 
 ONE = "book/part/01_one.ipynb"
 
@@ -172,7 +181,7 @@ def test_a_table_of_contents_that_names_no_file_is_an_error(root):
 
 
 def test_the_tools_work_from_any_folder(tmp_path):
-    for tool in ("run_chapters", "build_book"):
+    for tool in ("run_chapters", "build_book", "make_pdf"):
         command = [sys.executable, str(ROOT / "tools" / f"{tool}.py"), "--help"]
         ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
         assert "--profile {smoke,laptop,gpu}" in ran.stdout
@@ -297,8 +306,8 @@ def test_a_page_that_asks_the_ledger_in_vain_stops_the_build(root, capfd):
 def test_assets_are_copied_once(tmp_path):
     folder = vendor_assets.vendor(tmp_path)
     assert folder == tmp_path / "_build" / "assets" / "vendor"
-    sizes = [(folder / name).stat().st_size for name in ("plotly.min.js", "mathjax/tex-mml-chtml.js")]
-    assert all(size > 500_000 for size in sizes) and list(folder.rglob("*.woff"))
+    sizes = [(folder / name).stat().st_size for name in ("plotly.js", "mathjax/mathjax.js")]
+    assert all(100_000 < size < 500_000 for size in sizes) and list(folder.rglob("*.woff"))
     marked = folder / "marked"
     marked.touch()
     assert vendor_assets.vendor(tmp_path) == folder and marked.exists()
@@ -307,6 +316,93 @@ def test_assets_are_copied_once(tmp_path):
     assert not marked.exists() and [path.name for path in folder.parent.iterdir()] == ["vendor"]
     with pytest.raises(FileNotFoundError, match="the installed package nowhere is wanted, found none"):
         vendor_assets.package_folder("nowhere")
+
+
+def test_plotly_keeps_what_a_figure_of_the_book_needs_and_nothing_else():
+    code = (vendor_assets.package_folder("plotly") / "package_data" / "plotly.min.js").read_text(encoding="utf-8")
+    kept = vendor_assets.trimmed(code)
+    names = re.findall(r'moduleType:"trace",name:"(\w+)"', kept)
+    assert {*TRACES} <= {*names} and not {"surface", "scattergl", "pie", "scattermap"} & {*names}
+    assert len(kept) < len(code) / 3
+    assert len(vendor_assets.trimmed(code, ["scatter"])) < len(kept)
+    with pytest.raises(ValueError, match=r"plotly.min.js must have the traces \['nothing'\], it lacks \['nothing'\]"):
+        vendor_assets.trimmed(code, ["nothing"])
+    with pytest.raises(ValueError, match="plotly.min.js is built in another way than vendor_assets.py expects"):
+        vendor_assets.trimmed("var Plotly=1")
+
+
+@pytest.mark.parametrize("code", ["", "x", "alert('π, 日本')", "y" * 1000, "".join(map(chr, range(32, 5000)))])
+def test_a_packed_script_holds_its_code(code):
+    text = vendor_assets.packed(code, "ready").decode("utf-16")
+    digits = [ord(sign) - vendor_assets.FIRST for sign in text.rsplit('"', 2)[1]]
+    assert all(0 <= digit < 2**15 for digit in digits) and 'window["ready"]' in text
+    bits = "".join(f"{digit:015b}" for digit in digits)
+    size = int(re.search(r"new Uint8Array\((\d+)\)", text)[1])
+    squeezed = bytes(int(bits[at : at + 8], 2) for at in range(0, size * 8, 8))
+    assert gzip.decompress(squeezed).decode("utf-8") == code
+
+
+# ---------------------------------------------------------------- light pages
+
+
+@pytest.mark.parametrize(
+    ("style", "wanted"),
+    [
+        (".used{a:b}.unused{a:b}", ".used{a:b}"),
+        ("p,.used>b,.unused b{a:b}", "p,.used>b{a:b}"),
+        (".used:not(.unused){a:b}", ".used:not(.unused){a:b}"),
+        (".used.unused{a:b}", ""),
+        ("@media print{.used{a:b}.unused{a:b}}@media screen{.unused{a:b}}", "@media print{.used{a:b}}"),
+        ('a[href$=".pdf"]{a:b}', 'a[href$=".pdf"]{a:b}'),
+        ("@font-face{font-family:x}", "@font-face{font-family:x}"),
+    ],
+)
+def test_a_style_sheet_keeps_the_rules_that_could_apply(style, wanted):
+    rules = tinycss2.parse_stylesheet(style)
+    assert book_light.purged(rules, {"used"}) == wanted
+
+
+def test_a_picture_gets_fewer_colours_only_where_nobody_sees_it():
+    def png(picture):
+        written = io.BytesIO()
+        picture.save(written, "PNG")
+        return written.getvalue()
+
+    lines = Image.new("RGB", (300, 200), "white")
+    lines.paste("#0072B2", (20, 20, 280, 30))
+    noise = Image.effect_noise((200, 200), 90).convert("RGB")
+    colourful = Image.merge("RGB", [Image.effect_noise((200, 200), 90) for _ in range(3)])
+    assert len(book_light.lighter_picture(png(lines))) < len(png(lines))
+    assert Image.open(io.BytesIO(book_light.lighter_picture(png(noise)))).convert("RGB").tobytes() == noise.tobytes()
+    assert book_light.lighter_picture(png(colourful)) == png(colourful)
+
+
+# ---------------------------------------------------------------- printing
+
+
+def test_links_of_a_page_lead_within_the_printed_book():
+    pages = ["book/intro.html", "book/part/01_one.html"]
+    of = {
+        "#here": "#book-part-01_one--here",
+        "../intro.html": "#book-intro",
+        "../intro.html#there": "#book-intro--there",
+        "../../_images/x.png": "_images/x.png",
+        "../../genindex.html#A": "genindex.html#A",
+        "https://arxiv.org/abs/2409.07402#x": "https://arxiv.org/abs/2409.07402#x",
+        "data:image/png;base64,a": "data:image/png;base64,a",
+    }
+    assert {address: make_pdf.target(pages[1], address, pages) for address in of} == of
+    html = (
+        '<article class="bd-article"><h1 id="a">A<a class="headerlink" href="#a">#</a></h1><a href="#a">b</a></article>'
+    )
+    got = make_pdf.article(pages[1], html, pages)
+    assert '<h1 id="book-part-01_one--a">A</h1><a href="#book-part-01_one--a">b</a>' in got
+    assert got.startswith('<section class="printed-page" id="book-part-01_one">')
+
+
+def test_a_book_that_is_not_built_is_not_printed(root):
+    with pytest.raises(FileNotFoundError, match="not built; run: python tools/build_book.py --profile smoke"):
+        make_pdf.make_pdf("smoke", root)
 
 
 def test_no_registry_and_no_path_of_a_machine_in_the_requirements():

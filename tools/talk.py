@@ -2,7 +2,8 @@ r"""Rehearse the talk and write its slides: every cell is run without a network 
 
 Usage: python tools/talk.py [--profile smoke|laptop|gpu] [--keep]
 
-It fails if a live cell takes longer than 20 seconds, or narration and live cells together longer than 20 minutes.
+It fails if a live cell takes longer than 20 seconds, or narration and live cells together longer than 20 minutes; the
+slides, which hold what the cells showed, are written all the same.
 """
 
 import argparse
@@ -103,6 +104,12 @@ def account(notebook):
     return lines, wrong
 
 
+def busy():
+    r"""Return a line that warns of a busy machine, or none: its seconds are longer than those of an idle one."""
+    load, cores = os.getloadavg()[0], os.cpu_count()
+    return [f"mind: the machine was busy, load {load:.1f} on {cores} cores"] if load > 2 * cores else []
+
+
 # ---------------------------------------------------------------- slides
 
 
@@ -180,6 +187,7 @@ def write_deck(notebook, root=ROOT):
     new = folder.with_name(f"talk.{os.getpid()}.partial")
     shutil.rmtree(new, ignore_errors=True)
     shutil.copytree(vendor(root), new / "_static" / "vendor")
+    shutil.copy(ROOT / "_static" / "figures.js", new / "_static")
     reveal = package_folder("sphinx_revealjs") / "_static" / "revealjs"
     for part in REVEAL:
         target = new / "_static" / "vendor" / "reveal" / part
@@ -199,9 +207,7 @@ def main(arguments=None):
     try:
         notebook = rehearse(given.profile)
         lines, wrong = account(notebook)
-        print("\n".join(lines))
-        if wrong:
-            return "\n".join(wrong)
+        print("\n".join([*lines, *busy()]))
         shown = pictures(notebook)
         index = write_deck(notebook)
     except (RuntimeError, FileNotFoundError) as error:
@@ -212,8 +218,9 @@ def main(arguments=None):
             (ROOT / "book" / "talk_pictures" / f"{name}.png").write_bytes(content)
     print(f"The slides are made. Open\n  {index}\nor, where a browser wants a server for the speaker's view (key S),")
     print(f"  {sys.executable} -m http.server --bind 127.0.0.1 --directory {index.parent} 8000")
-    print(f"To present live: {sys.executable} -m jupyter lab {TALK}, then run all cells before you begin.")
-    return 0
+    print("To present live, run all cells before you begin:")
+    print(f"  {sys.executable} tools/lab.py --LabApp.default_url=/lab/tree/{TALK}")
+    return "\n".join(wrong) or 0
 
 
 if __name__ == "__main__":

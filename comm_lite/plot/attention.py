@@ -90,9 +90,9 @@ def attention_map(
             meta={"alt": alt},
             height=480,
             margin={"l": 60, "r": 10, "t": 80, "b": 10},
-            xaxis={**ticks, "title": {"text": "token that is looked at"}},
+            xaxis={**ticks, "tickangle": -90, "title": {"text": "token that is looked at"}},
             yaxis={**ticks, "title": {"text": "token that looks"}, "range": [len(tokens) - 0.5, -0.5]},
         )
 
     steps = list(weights)
-    return slider(draw, steps if len(steps) > 1 else steps[0], name=name, start=start, below=60)
+    return slider(draw, steps if len(steps) > 1 else steps[0], name=name, start=start, below=100)

@@ -174,7 +174,7 @@ def mixture_probe(
             meta={"alt": alt},
             height=430,
             margin={"l": 50, "r": 10, "t": above(title, [*ATOMS, *spaces]), "b": 10},
-            xaxis={"tickvals": list(range(len(tasks))), "ticktext": tasks, "showgrid": False},
+            xaxis={"tickvals": list(range(len(tasks))), "ticktext": tasks, "showgrid": False, "zeroline": False},
             yaxis={"title": {"text": "bits about the task"}, "range": [-0.1, 1.1]},
             legend=LEGEND,
         )
@@ -237,7 +237,7 @@ def loss_terms(
             title=finding(text),
             meta={"alt": alt},
             height=400,
-            margin={"l": 50, "r": 10, "t": above(text, ["a guess", *names]), "b": 10},
+            margin={"l": 50, "r": 40, "t": above(text, ["a guess", *names]), "b": 10},
             xaxis={"title": {"text": "training steps"}},
             yaxis={"title": {"text": "term of the loss (nats)"}, "range": [0, 1.05 * top]},
             legend=LEGEND,

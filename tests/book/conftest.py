@@ -75,6 +75,7 @@ def seen(chromium, host):
             page.wait_for_load_state("networkidle")
             size = sum(request.sizes()["responseBodySize"] for request in loaded if request.url.startswith(host))
             holds = page.evaluate(READ)
+            errors = errors[:]  # until here: axe-core asks again for style sheets, by addresses that it guesses
             page.evaluate(AXE.read_text(encoding="utf-8"))
             violations = {"light": problems(page)}
             dark(page)

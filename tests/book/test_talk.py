@@ -1,11 +1,14 @@
 r"""The talk, rehearsed without a network (smoke profile), and its slides in a browser, opened as a folder."""
 
+import contextlib
+import os
 import re
 
 import pytest
-from test_built_book import browser, visit  # noqa: F401  the same browser, looking for the same errors
+from built import opened
 
 import talk
+from browser import browser
 from run_chapters import ROOT
 
 SIZES = {"projector": {"width": 1280, "height": 720}, "full hd": {"width": 1920, "height": 1080}}
@@ -21,14 +24,26 @@ def deck(rehearsed, tmp_path_factory):
     return talk.write_deck(rehearsed, tmp_path_factory.mktemp("a stick"))
 
 
-@pytest.fixture
-def open_deck(visit, deck):  # noqa: F811
-    def open_deck(viewport):
-        page, off_host, errors = visit(deck.as_uri(), "file:///", viewport=viewport)
-        page.wait_for_function("Reveal.isReady()")
-        return page, off_host, errors
+@pytest.fixture(scope="module")
+def chromium():
+    with contextlib.ExitStack() as stack:
+        try:
+            started = stack.enter_context(browser())
+        except FileNotFoundError as error:
+            (pytest.fail if os.environ.get("COMM_LITE_REQUIRE_BROWSER") == "1" else pytest.skip)(str(error))
+        yield started
 
-    return open_deck
+
+@pytest.fixture
+def open_deck(chromium, deck):
+    with contextlib.ExitStack() as stack:
+
+        def open_deck(viewport):
+            seen = stack.enter_context(opened(chromium, deck.as_uri(), "file:///", viewport=viewport))
+            seen[0].wait_for_function("Reveal.isReady()")
+            return seen[:3]
+
+        yield open_deck
 
 
 def show(page, number):
