@@ -34,7 +34,7 @@ notebooks: $(VENV)/.stamp ## every chapter runs by itself (smoke profile)
 	$(BIN)/python -m pytest -q --nbmake book/
 
 chapters: $(VENV)/.stamp ## every chapter end to end, with what it must have measured (smoke profile)
-	$(BIN)/python -m pytest -q tests/book/test_chapters.py
+	$(BIN)/python -m pytest -q tests/book/test_chapters.py tests/book/test_twice.py
 
 site: chapters ## the book from those runs, warnings as errors
 	$(BIN)/python tools/build_book.py --profile smoke

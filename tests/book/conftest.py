@@ -1,4 +1,7 @@
-r"""The built book, opened in a browser: once a page over loopback, with all that is asked of it afterwards."""
+r"""The built book, opened in a browser: once a page over loopback, with all that is asked of it afterwards.
+
+And what holds for whatever runs a chapter: the working tree stays as it was.
+"""
 
 import contextlib
 import functools
@@ -8,6 +11,27 @@ import pytest
 from built import AXE, HTML, PAGES, READ, Seen, dark, opened, problems
 
 from browser import browser, served
+from run_chapters import ROOT
+
+
+def files():
+    r"""What a chapter could reach by a path of its own: files with size and time, and the names in the first folder."""
+    found = [path for folder in ("book", "comm_lite") for path in (ROOT / folder).rglob("*") if path.is_file()]
+    found = [path for path in found if not {"__pycache__", ".ipynb_checkpoints"} & {*path.parts}]
+    sizes = {path.relative_to(ROOT).as_posix(): (path.stat().st_size, path.stat().st_mtime_ns) for path in found}
+    made = {"_build", ".pytest_cache", ".ruff_cache"}
+    return sizes | {path.name: None for path in ROOT.iterdir() if path.name not in made}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def the_tree_stays_as_it_was():
+    r"""A chapter writes into _build and into caches only: whatever a module of these tests runs, all else stays."""
+    before = files()
+    assert {"_toc.yml", "book/intro.ipynb"} <= before.keys()
+    yield
+    after = files()
+    changed = sorted({name for name, _ in before.items() ^ after.items()})
+    assert not changed, f"{changed} changed while these tests ran; chapters may write into _build only"
 
 
 @pytest.fixture(scope="session")
@@ -18,7 +42,7 @@ def book():
 
 
 @pytest.fixture(scope="session")
-def chromium(book):
+def chromium():
     with contextlib.ExitStack() as stack:
         try:
             started = stack.enter_context(browser())
@@ -34,7 +58,7 @@ def host(book):
 
 
 @pytest.fixture
-def visit(chromium):
+def visit(book, chromium):
     r"""Open pages in a test of their own."""
     with contextlib.ExitStack() as stack:
         yield lambda url, allowed, **context: stack.enter_context(opened(chromium, url, allowed, **context))

@@ -4,7 +4,7 @@
   const TEXT = "application/papermill.record/text/plain";
   const GLUE = /\{glue:text\}`([^`]+)`/g;
   const REF = /\{ref\}`([^`<]+?)\s*<([\w-]+)>`/g;
-  const LABEL = /\(((?:eq|ch)-[\w-]+)\)/g;  // $$ … $$ (eq-clip), (ch-information)=
+  const LABEL = /\((eq-[\w-]+)\)|^\(([\w-]+)\)=/gm;  // $$ … $$ (eq-clip), (ch-information)=
 
   const all = (cell, pattern) => [...cell.model.sharedModel.source.matchAll(pattern)];
 
@@ -60,7 +60,7 @@
       if (item.type !== "notebook") continue;
       const { cells } = (await contents.get(item.path)).content;
       const prose = cells.filter((cell) => cell.cell_type === "markdown").map((cell) => [cell.source].flat().join(""));
-      for (const [, label] of prose.join("\n").matchAll(LABEL)) found.set(label, item.path);
+      for (const [, equation, place] of prose.join("\n").matchAll(LABEL)) found.set(equation || place, item.path);
     }
     return found;
   }
