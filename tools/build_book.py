@@ -69,7 +69,7 @@ def build(profile, root=ROOT):
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(folder)]
     environment = os.environ | {"PYTHONWARNINGS": "ignore"}  # of Sphinx's own dependencies; -W is about our pages
     command += ["--path-output", str(new), "-W", "--keep-going", "-q"]
-    ran = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True)  # its own words name `new`
+    ran = subprocess.run(command, env=environment, stdout=subprocess.PIPE, encoding="utf-8")  # its own words name `new`
     if ran.returncode:
         print(ran.stdout)
         raise RuntimeError(f"the book was not built: jupyter-book exited with {ran.returncode}; see above")
