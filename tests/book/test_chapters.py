@@ -66,9 +66,10 @@ def test_the_table_of_contents_and_the_folder_agree():
     assert set(CHAPTERS) and stored == {page.as_posix() for page in toc_pages()}
 
 
-def test_only_an_appendix_is_a_page_that_is_not_run():
-    """Every other page keeps the rules below; those of the appendices stand in tests/test_book_ledger.py."""
-    assert {page.parent.as_posix() for page in toc_pages() if page.suffix != ".ipynb"} <= {"book/appendix"}
+def test_only_an_appendix_or_the_map_of_a_part_is_a_page_that_is_not_run():
+    """Every other page keeps the rules below; theirs stand in tests/test_book_pages.py and tests/test_book_ledger.py."""
+    pages = [page for page in toc_pages() if page.suffix != ".ipynb" and page.parts[1] != "appendix"]
+    assert pages and all(page.name == "index.md" and page.parts[1].startswith("part") for page in pages)
 
 
 def test_the_source_has_no_outputs(source):
