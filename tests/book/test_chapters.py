@@ -67,7 +67,7 @@ def test_the_table_of_contents_and_the_folder_agree():
 
 
 def test_only_an_appendix_or_the_map_of_a_part_is_a_page_that_is_not_run():
-    """Every other page keeps the rules below; theirs stand in tests/test_book_pages.py and tests/test_book_ledger.py."""
+    """Every other page keeps the rules below; theirs stand in tests/test_book_pages.py and test_book_ledger.py."""
     pages = [page for page in toc_pages() if page.suffix != ".ipynb" and page.parts[1] != "appendix"]
     assert pages and all(page.name == "index.md" and page.parts[1].startswith("part") for page in pages)
 
