@@ -4,6 +4,7 @@ Nothing here knows a page or a class by name: what is left out is what no page a
 """
 
 import io
+import logging
 import re
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from fontTools import subset
 from fontTools.ttLib import TTFont
 from PIL import Image, ImageChops, ImageStat
 
+logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells each step
 WORD = re.compile(r"-?[A-Za-z_][\w-]*")
 OURS = "book.css"  # small, and also the style of the page that tools/make_pdf.py makes
 LEFT_OUT = ("*.map", "fontawesome.js*", "fa-*.woff2", "sphinx-thebe.*")  # of _static: nothing asks for them

@@ -36,6 +36,11 @@ EDITS = [
 # Of pages that have such a thing.
 WHERE_THERE_IS_ONE = [
     ("a folded cell is called what stands on it", r'<summary aria-label="Toggle hidden content">', "<summary>"),
+    (
+        "what opens a branch of the contents says so",
+        r'<summary>(?=<span class="toctree-toggle")',
+        '<summary aria-label="Show the pages below">',
+    ),
 ]
 
 

@@ -34,7 +34,8 @@ def check(holds, source):
     assert raw == [], f"markup of an equation shows; is there an empty line before and after $$? {raw[:1]}"
     assert len(holds["figures"]) == figures and all(drawn and label for drawn, label in holds["figures"])
     words = holds["words"]
-    assert len(words) > 200 and "Traceback" not in words and "not drawn" not in words
+    assert len(words) > 200 and "not drawn" not in words
+    assert source.suffix == ".md" or "Traceback" not in words  # an example of the package may show an error
 
 
 def test_the_book_has_something_to_look_at():
