@@ -19,7 +19,8 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"
 READ = """() => {
   const all = (what, get) => [...document.querySelectorAll(what)].map(get);
   return {
-    links: all("a[href]", a => new URL(a.getAttribute("href"), document.baseURI).href).filter(url => url.startsWith("http") || url.startsWith("file")),
+    links: all("a[href]", a => new URL(a.getAttribute("href"), document.baseURI).href)
+      .filter(url => url.startsWith("http") || url.startsWith("file")),
     anchors: all("[id]", e => e.id),
     words: document.body.innerText,
     math: all("mjx-container", e => e.tagName).length,
