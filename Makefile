@@ -30,8 +30,8 @@ lint: $(VENV)/.stamp ## style of the code; chapters stored without outputs
 unit: $(VENV)/.stamp ## the package and the tools
 	$(BIN)/python -m pytest -q --ignore=tests/book
 
-notebooks: $(VENV)/.stamp ## every chapter runs by itself (smoke profile)
-	$(BIN)/python -m pytest -q --nbmake book/
+notebooks: $(VENV)/.stamp ## every chapter runs by itself (smoke profile), two at a time
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --nbmake -n 2 book/
 
 chapters: $(VENV)/.stamp ## every chapter end to end, with what it must have measured (smoke profile)
 	$(BIN)/python -m pytest -q tests/book/test_chapters.py tests/book/test_twice.py

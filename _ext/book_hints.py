@@ -13,7 +13,8 @@ from sphinx.util import logging
 
 LOG = logging.getLogger(__name__)
 CITED = re.compile(r"https?://(?:www\.)?(?:arxiv\.org/(?:abs|pdf)/|doi\.org/)(\S+)")  # what must be in the bib
-EVERYDAY = r"(?i:(?<!pay\s)(?<!pays\s)(?<!sines\sand\s))"  # no term of ours: to pay attention, sines and cosines
+# No term of ours: to pay attention, sines and cosines, a speaker's view.
+EVERYDAY = r"(?i:(?<!pay\s)(?<!pays\s)(?<!sines\sand\s)(?<!speaker[’']s\s))"
 # Terms are linked in paragraphs, except within these: a link, code, a formula, a figure, a table, the glossary itself.
 APART = (nodes.reference, nodes.literal, nodes.math, nodes.figure, nodes.table, addnodes.desc, addnodes.glossary)
 
