@@ -5,7 +5,7 @@ import statistics
 from urllib.parse import unquote, urldefrag
 
 import pytest
-from built import HTML, PAGES, PROFILE, READ, opened
+from built import HTML, PAGES, PROFILE
 
 from run_chapters import ROOT
 
@@ -49,14 +49,6 @@ def test_a_page_asks_no_other_host_and_has_no_error(name, seen):
     assert page.off_host == [] and page.errors == []
     if name in PAGES:
         check(page.holds, PAGES[name])
-
-
-@pytest.mark.parametrize("name", EVERY)
-def test_a_page_opens_from_a_folder_without_a_server(name, chromium):
-    with opened(chromium, (HTML / name).as_uri(), "file:///") as (page, off_host, errors, _):
-        assert off_host == [] and errors == []
-        if name in PAGES:
-            check(page.evaluate(READ), PAGES[name])
 
 
 @pytest.mark.parametrize("name", EVERY)
