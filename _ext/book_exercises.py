@@ -11,6 +11,7 @@ the ``{solution}`` that names it; where there is none, the folded cell that foll
 
 from docutils import nodes
 from docutils.parsers.rst import Directive
+from sphinx import addnodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx_exercise.nodes import is_exercise_node, solution_node
 
@@ -80,6 +81,9 @@ class FillIn(SphinxPostTransform):
             answered = nodes.reference("", "answer", refuri=f"{address}#{answer}", internal=True)
             line += answered if answer else nodes.Text(otherwise)
             question = next(node.findall(nodes.paragraph)).deepcopy()
+            for link in question.findall(addnodes.pending_xref):
+                if link["reftype"] in ("eq", "ref", "numref"):  # it is followed from here, not from its own page
+                    link["refdoc"] = self.env.docname
             items.append(nodes.list_item("", line, question))
         if not items:
             return []

@@ -44,9 +44,8 @@ def test_search_finds_a_word_of_a_chapter(place, visit, host):
     page.keyboard.press("Control+k")
     page.keyboard.type("synergy")
     page.keyboard.press("Enter")
-    page.wait_for_selector("ul.search li a")
-    found = page.eval_on_selector_all("ul.search li a", "l => l.map(a => a.href)")
-    assert any("intro.html" in link for link in found) and "search.html?q=synergy" in page.url
+    page.wait_for_selector("ul.search li a[href*='intro.html']")  # the results come one by one
+    assert "search.html?q=synergy" in page.url
     page.wait_for_timeout(500)
     assert off_host == [] and errors == []
 
