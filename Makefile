@@ -40,7 +40,7 @@ site: chapters ## the book from those runs, warnings as errors
 	$(BIN)/python tools/build_book.py --profile smoke
 
 browser: site ## the built book, JupyterLab and the talk in a browser: nothing off-host, no error, light, for every reader
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore=tests/book/test_chapters.py tests/book
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore=tests/book/test_chapters.py --ignore=tests/book/test_twice.py tests/book
 
 clean: ## remove what was built (the installation in .venv stays)
 	rm -rf _build .pytest_cache .ruff_cache

@@ -85,6 +85,7 @@ def one(given, method, pairs, seed):
         if found["made_by"] == made_by:
             return found
         print(f"{where.name} is of another recipe and is run again", flush=True)
+    started_at = commit()  # the code that runs; HEAD may move on meanwhile
     result = run(method, setting, pairs, seed=seed, device=given.device, part=given.part, progress=False)
     found = {
         "scores": {
@@ -95,7 +96,7 @@ def one(given, method, pairs, seed):
         "seconds": result.seconds,
         "loss": result.history.loss,
         "device": device_name(given),
-        "commit": commit(),
+        "commit": started_at,
         "date": datetime.date.today().isoformat(),
         "made_by": made_by,
     }
