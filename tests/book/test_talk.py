@@ -1,14 +1,12 @@
 r"""The talk, rehearsed without a network (smoke profile), and its slides in a browser, opened as a folder."""
 
 import contextlib
-import os
 import re
 
 import pytest
 from built import opened
 
 import talk
-from browser import browser
 from run_chapters import ROOT
 
 SIZES = {"projector": {"width": 1280, "height": 720}, "full hd": {"width": 1920, "height": 1080}}
@@ -22,16 +20,6 @@ def rehearsed():
 @pytest.fixture(scope="module")
 def deck(rehearsed, tmp_path_factory):
     return talk.write_deck(rehearsed, tmp_path_factory.mktemp("a stick"))
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with contextlib.ExitStack() as stack:
-        try:
-            started = stack.enter_context(browser())
-        except FileNotFoundError as error:
-            (pytest.fail if os.environ.get("COMM_LITE_REQUIRE_BROWSER") == "1" else pytest.skip)(str(error))
-        yield started
 
 
 @pytest.fixture
