@@ -17,6 +17,7 @@ import tinycss2
 from notebooks import PARAMETERS, SETTINGS, small_book, write
 from PIL import Image
 
+import book_light
 import build_book
 import make_pdf
 import run_chapters
@@ -24,9 +25,6 @@ import vendor_assets
 from comm_lite.ledger import Row
 from comm_lite.plot.style import TRACES
 from run_chapters import ROOT, executed_path, run_chapter, state
-
-sys.path.append(str(ROOT / "_ext"))
-import book_light  # noqa: E402
 
 ONE = "book/part/01_one.ipynb"
 

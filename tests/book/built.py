@@ -15,13 +15,12 @@ PAGES = {page.with_suffix(".html").as_posix(): page for page in toc_pages()}
 AXE = Path(importlib.util.find_spec("axe_playwright_python").origin).with_name("axe.min.js")
 # Every rule of WCAG 2.2 A and AA, the good practices, and those that are still on trial; none is left out.
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice", "experimental"]
-# What the page holds: its links, its anchors, its pictures, whether the equations are set and the figures drawn.
+# What the page holds: its links, its pictures, whether the equations are set and the figures drawn.
 READ = """() => {
   const all = (what, get) => [...document.querySelectorAll(what)].map(get);
   return {
     links: all("a[href]", a => new URL(a.getAttribute("href"), document.baseURI).href)
       .filter(url => url.startsWith("http") || url.startsWith("file")),
-    anchors: all("[id]", e => e.id),
     words: document.body.innerText,
     math: all("mjx-container", e => e.tagName).length,
     math_errors: all("mjx-merror", e => e.textContent),

@@ -1,5 +1,6 @@
 r"""Every page of the built book in a browser: nothing off-host, no error, light, for every reader; needs no network."""
 
+import functools
 import json
 import statistics
 from urllib.parse import unquote, urldefrag
@@ -83,6 +84,7 @@ def test_every_link_within_the_book_leads_somewhere(name, seen, host):
     assert dead == [] and len(seen(name).holds["links"]) > 10
 
 
+@functools.cache
 def source_of(path):
     return (HTML / path).read_text(encoding="utf-8")
 

@@ -118,7 +118,10 @@ def test_the_sliders_move_the_figures(open_deck, rehearsed, viewport):
         figure = page.locator("section.present .comm-plotly.js-plotly-plot")
         if not figure.count():
             continue
-        bars = "() => [...document.querySelectorAll('section.present .comm-plotly .point path')].map(p => p.getBBox().width * p.getBBox().height)"  # noqa: E501
+        bars = (
+            "() => [...document.querySelectorAll('section.present .comm-plotly .point path')]"
+            ".map(p => p.getBBox().width * p.getBBox().height)"
+        )
         before = page.evaluate(bars)
         rail = figure.locator(".slider-rail-touch-rect").bounding_box()
         page.mouse.click(rail["x"] + 0.995 * rail["width"], rail["y"] + rail["height"] / 2)
