@@ -63,8 +63,13 @@ def opened(chromium, url, allowed, **context):
     page = window.new_page()
     page.set_default_timeout(120_000)  # of a machine that is busy with other things
     asked, errors, loaded = [], [], []
+
+    def failed(request):
+        if request.failure != "net::ERR_ABORTED":  # a page that is left gives up what it still loads
+            errors.append(f"{request.failure}: {request.url}")
+
     page.on("request", lambda request: asked.append(request.url))
-    page.on("requestfailed", lambda request: errors.append(f"failed: {request.url}"))
+    page.on("requestfailed", failed)
     page.on("requestfinished", lambda request: loaded.append(request))
     page.on("response", lambda answer: errors.append(f"{answer.status} {answer.url}") if answer.status > 399 else 0)
     page.on("pageerror", lambda error: errors.append(f"page: {error}"))
