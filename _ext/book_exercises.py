@@ -5,8 +5,7 @@ Usage::
     ```{exercises}
     ```
 
-An exercise is an ``{exercise}`` of a page, or an item of the numbered list of its section "Exercises". Its answer is
-the ``{solution}`` that names it; where there is none, the folded cell that follows, if one does.
+Its answer is the ``{solution}`` that names it; where there is none, the folded cell that follows, if one does.
 """
 
 from docutils import nodes
@@ -15,7 +14,7 @@ from sphinx import addnodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx_exercise.nodes import is_exercise_node, solution_node
 
-BELOW, BELOW_LIST, OPEN = "answer in a folded cell below it", "see the folded cells below the list", "left to you"
+BELOW, OPEN = "answer in a folded cell below it", "left to you"
 
 
 class exercise_list(nodes.General, nodes.Element):
@@ -48,10 +47,6 @@ def found_in(doctree, numbers):
             name = f"Exercise {'.'.join(map(str, numbers[label]))}"
             below = any(map(is_folded, order[index + 1 : index + 2]))
             found.append((name, label, node, answers.get(label), BELOW if below else OPEN))
-    for section in doctree.findall(nodes.section):
-        if section[0].astext() == "Exercises":
-            items = [item for each in section.children if isinstance(each, nodes.enumerated_list) for item in each]
-            found += [(f"Number {n}", section["ids"][0], item, None, BELOW_LIST) for n, item in enumerate(items, 1)]
     return found
 
 

@@ -2,8 +2,6 @@ r"""Serve the vendored assets, and keep every page free of off-host, duplicate a
 
 from pathlib import Path
 
-ASSETS = Path(__file__).resolve().parent.parent / "_build" / "assets"  # made by tools/vendor_assets.py
-
 
 def _theme(app, config):
     # Not in _config.yml: there it would replace Jupyter Book's own theme options.
@@ -12,7 +10,7 @@ def _theme(app, config):
 
 def _static(app):
     # Not in _config.yml: Jupyter Book makes every *.js that it finds there a <script> of every page.
-    app.config.html_static_path.append(str(ASSETS))
+    app.config.html_static_path.append(str(Path(app.srcdir).parent / "assets"))  # made by tools/vendor_assets.py
 
 
 def _scripts(app, pagename, templatename, context, doctree):

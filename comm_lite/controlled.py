@@ -42,8 +42,9 @@ __all__ = [
 SIDES = ("image1", "image2")
 """The two modalities: both are images, with an encoder each."""
 
-TASKS = {"unbiased": ("R", "U1", "U2"), "biased": ("S",)}
-"""What is read off the model that was pre-trained on each of the two kinds of pairs."""
+TASKS = {"unbiased": ("R", "U1", "U2"), "biased": ("S", "S, weighted")}
+"""What is read off the model that was pre-trained on each of the two kinds of pairs. ``"S, weighted"`` asks for the
+label S with a probe that counts the rare class as much as the other."""
 
 STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)
 """Values that the probe chooses its ``C`` from, inside the training part."""
@@ -132,8 +133,8 @@ SETTINGS = {
     ),
     "laptop": Setting(
         data=TrifeaturesConfig(),
-        unbiased=Recipe(256, 8, 2e-3, 0.01, augment=_views(0.3)),
-        biased=Recipe(256, 8, 3e-3, 0.02, deep_head=False, augment=_views(0.1, size=48)),
+        unbiased=Recipe(256, 6, 2e-3, 0.01, augment=_views(0.3)),
+        biased=Recipe(256, 5, 3e-3, 0.02, deep_head=False, augment=_views(0.1, size=48)),
     ),
     "budget": Setting(
         data=TrifeaturesConfig(),
@@ -189,7 +190,7 @@ def build(method: str, setting: Setting, pairs: str, *, seed: int = 0) -> nn.Mod
             fusion = ConcatSelfAttention(SIDES, dim=of.dim, layers=of.layers, heads=of.heads)
             heads = head(setting.out)
             if method == "SupCon":
-                heads = _Heads({task: head(setting.out) for task in TASKS[pairs]})
+                heads = _Heads({task: head(setting.out) for task in TASKS[pairs] if "," not in task})
             return CoMM(encoders, converters, fusion, heads)
         both = 2 if method == "FactorCL" else 1  # a shared and a unique part
         model = TwoTower(encoders, converters, {side: head(both * setting.out) for side in SIDES})
@@ -362,7 +363,6 @@ def probe(
     tasks: Iterable[str],
     *,
     part: str = "test",
-    class_weight: str | None = None,
     seed: int = 0,
 ) -> dict[str, Score]:
     r"""Read tasks off a frozen model: trained on unbiased training pairs, scored on pairs of held-out combinations.
@@ -370,16 +370,15 @@ def probe(
     Args:
         model: from `pretrain`.
         data: what it was trained on.
-        tasks: among R, U1, U2 and S.
+        tasks: among those of `TASKS`.
         part: ``"test"``, or ``"validation"`` to choose settings on.
-        class_weight: as in `linear_probe`; the paper's protocol weighs every row alike.
         seed: of the probe.
 
     Returns:
         A `Score` a task; its interval resamples combinations.
 
     Raises:
-        ValueError: if ``part`` is unknown or was not split off.
+        ValueError: if a task or ``part`` is unknown, or the part was not split off.
 
     Example:
         >>> from comm_lite.data import trifeatures
@@ -388,26 +387,30 @@ def probe(
         >>> scores["R"].chance
         0.1
     """
+    tasks = tuple(tasks)
+    for task in tasks:
+        _check.one_of("tasks", task, TASKS["unbiased"] + TASKS["biased"])
     _check.one_of("part", part, ("test", "validation"))
     held_out: Pairs | None = getattr(data, part)
     if held_out is None:
         raise ValueError("part must have been split off, got no validation pairs; set validation_combinations")
     train_z, train_y = embed(model, data.train.batches(500))
     test_z, test_y = embed(model, held_out.batches(500))
-    return {
-        task: linear_probe(
+    scores = {}
+    for task in tasks:
+        label, *weighted = task.split(", ")
+        scores[task] = linear_probe(
             train_z,
-            train_y[task],
+            train_y[label],
             test_z,
-            test_y[task],
+            test_y[label],
             items=held_out.combination().cpu(),
             train_items=data.train.combination().cpu(),
             Cs=STRENGTHS,
-            class_weight=class_weight,
+            class_weight="balanced" if weighted else None,
             seed=seed,
         )
-        for task in tasks
-    }
+    return scores
 
 
 @dataclass(frozen=True)
@@ -415,7 +418,7 @@ class Run:
     r"""One pre-training with what was read off it."""
 
     scores: dict[str, Score]
-    r"""By task; ``"S, weighted"`` beside ``"S"``."""
+    r"""By task."""
     history: History
     r"""Of the training."""
     seconds: float
@@ -460,8 +463,4 @@ def run(
     data = trifeatures(setting.data, seed=seed, device=device)
     model, history = pretrain(method, setting, data, pairs, seed=seed, progress=progress)
     seconds = time.perf_counter() - start
-    scores = probe(model, data, TASKS[pairs], part=part, seed=seed)
-    if pairs == "biased":
-        weighted = probe(model, data, ("S",), part=part, class_weight="balanced", seed=seed)
-        scores["S, weighted"] = weighted["S"]
-    return Run(scores, history, seconds)
+    return Run(probe(model, data, TASKS[pairs], part=part, seed=seed), history, seconds)

@@ -96,6 +96,8 @@ def test_contradictions_name_both_fields():
         replace(TINY, batch=900)
     with pytest.raises(ValueError, match="method must be one of"):
         build("SimCLR", TINY, "unbiased")
+    with pytest.raises(ValueError, match="tasks must be one of .*got 'U'; choose"):
+        probe(None, None, ("R", "U"))
     with pytest.raises(ValueError, match="pairs must be one of"):
         build("CoMM", TINY, "skewed")
 

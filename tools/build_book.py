@@ -48,7 +48,7 @@ def stage(profile, root=ROOT):
     for name in ("_config.yml", "_toc.yml"):
         shutil.copy(root / name, folder)
     for name in ("_ext", "_static"):
-        (folder / name).symlink_to(root / name)
+        shutil.copytree(root / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     bibliographies = [path.relative_to(root) for path in (root / "book").rglob("*.bib")]
     figures = [path.relative_to(root) for path in (root / "book").glob("*.json")]  # what _ext/book_ledger.py shows
     for page in [*toc_pages(root), *bibliographies, *figures]:

@@ -60,6 +60,7 @@ def linear_probe(
     items: Tensor | None = None,
     train_items: Tensor | None = None,
     class_weight: str | None = None,
+    standardise: bool = True,
     Cs: Sequence[float] = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0),
     replicates: int = 1000,
     max_iter: int = 2000,
@@ -71,7 +72,8 @@ def linear_probe(
         \mathrm{balanced\ accuracy} = \frac{1}{K} \sum_{k=1}^{K} \Pr(\hat y = k \mid y = k),
         \qquad \min_{W, b} \; C \sum_i w_{y_i} \left[ -\log p_{W,b}(y_i \mid z_i) \right] + \tfrac12 \lVert W \rVert^2
 
-    Features are standardised with the mean and deviation of the training rows; a constant feature stays at zero.
+    Features are standardised with the mean and deviation of the training rows, unless ``standardise`` is False; a
+    constant feature stays at zero.
     ``C`` is the value of ``Cs`` with the best balanced accuracy on a held-out quarter of the training part (the
     smallest of equals); then all training rows are fitted anew. The test part is looked at once, at the end. A value
     of :math:`1/K` is chance, also for collapsed features and for rare classes; 1 is perfect.
@@ -93,6 +95,8 @@ def linear_probe(
             which is what balanced accuracy rewards: with 10 % positives, a weak signal hardly moves the threshold of
             the plain fit off "always negative" (seen on the same features: 0.71 plain, 0.83 balanced). Name the choice
             beside the figure, and never compare across the two.
+        standardise: False takes features as they are. Then a direction counts by its size, and little of what stands in
+            small ones is found before ``max_iter``; with True every direction counts alike.
         Cs: Values to choose from, ascending; a single one is used as it is.
         replicates: Number ``R`` of bootstrap replicates, at least 100.
         max_iter: Iterations of L-BFGS for each fit; each starts from the fit with the previous, smaller ``C``.
@@ -133,7 +137,7 @@ def linear_probe(
     truth = torch.searchsorted(classes, test_y.cpu())
     if train_items is not None:
         train_items = number_items("train_items", train_items, rows=len(train_z))
-    train, test = _standardise(train_z, test_z)
+    train, test = _standardised(train_z, test_z) if standardise else (train_z.detach().cpu(), test_z.detach().cpu())
 
     # Two generators, so that another number of training rows does not move the bootstrap.
     split, resample = (torch.Generator().manual_seed(2 * seed + offset) for offset in (0, 1))
@@ -195,7 +199,7 @@ def _check_settings(class_weight: str | None, Cs: Sequence[float], replicates: i
     _check.whole("seed", seed, least=0)
 
 
-def _standardise(train: Tensor, test: Tensor) -> tuple[Tensor, Tensor]:
+def _standardised(train: Tensor, test: Tensor) -> tuple[Tensor, Tensor]:
     train, test = train.detach().cpu().double(), test.detach().cpu().double()
     mean, deviation = train.mean(dim=0), train.std(dim=0, correction=0)
     # Below float32 resolution a deviation is rounding, not signal; dividing by it would blow noise up.
@@ -210,10 +214,12 @@ def _fits(
     r"""For each ``C``: predicted classes of ``other``, and whether the fit converged."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
 
     classifier = LogisticRegression(class_weight=class_weight, max_iter=max_iter, tol=1e-4, warm_start=True)
     for C in Cs:
-        with warnings.catch_warnings(record=True) as caught:
+        # The products are narrow: with two BLAS threads a fit takes twice as long as with one.
+        with threadpool_limits(1, user_api="blas"), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", ConvergenceWarning)
             classifier.set_params(C=C).fit(train.numpy(), labels.numpy())
         for warning in caught:  # what we record ourselves goes no further; anything else does

@@ -284,6 +284,8 @@ def controlled_experiment(recorded):
             assert losses[-1] < losses[0], f"{run} did not learn"
     assert recorded["bits-alone"] < 0.05 < 0.3 < recorded["bits-together"]  # S is synergy, as planted
     at = {method: {task: value for task, (value, _, _) in of.items()} for method, of in recorded["scores"].items()}
+    assert recorded["cross-U1-ours"] == pytest.approx(at["Cross"]["U1"], abs=0.11)  # the same, printed with one digit
+    assert 15 < recorded["untrained-U1-ours"] < 45 and recorded["untrained-U1-theirs"] < recorded["untrained-U1-ours"]
     if PROFILE == "smoke":
         # seconds of training: nothing is claimed but that the models know more of something than a guess would
         known = [max(low for t, (_, low, _) in recorded["scores"][m].items() if t != "S") > 10 for m in methods]

@@ -36,6 +36,29 @@ def test_one_value_of_c_is_scikit_learn_written_out(C, class_weight):
     assert score.C == C and score.converged
 
 
+def test_features_as_they_are_count_by_their_size():
+    (a, ya), (b, yb) = clusters(600, 2, seed=0), clusters(400, 2, seed=1)
+    scale = torch.full((8,), 1e-3)
+    fitted = LogisticRegression(C=1.0, max_iter=5000).fit((a * scale).numpy(), ya.numpy())
+    expected = balanced_accuracy_score(yb.numpy(), fitted.predict((b * scale).numpy()))
+    raw, scaled = (linear_probe(a * scale, ya, b * scale, yb, Cs=[1.0], standardise=s) for s in (False, True))
+    assert raw.balanced_accuracy == pytest.approx(expected, abs=0.006)
+    assert scaled.balanced_accuracy == linear_probe(a, ya, b, yb, Cs=[1.0]).balanced_accuracy != raw.balanced_accuracy
+    # What is small beside a feature of great spread is found only where every feature counts alike.
+    hidden = torch.cat([1e-3 * a, 30 * torch.randn(600, 1, generator=torch.Generator().manual_seed(3))], dim=1)
+    found = [linear_probe(hidden, ya, hidden, ya, Cs=[1e-2], standardise=s).balanced_accuracy for s in (False, True)]
+    assert found[0] < 0.65 < 0.75 < found[1]
+
+
+def test_a_fit_leaves_the_threads_as_they_were():
+    from threadpoolctl import threadpool_info
+
+    a, ya = clusters(60)
+    before = [pool["num_threads"] for pool in threadpool_info()]
+    linear_probe(a, ya, a, ya, Cs=[1.0])
+    assert [pool["num_threads"] for pool in threadpool_info()] == before
+
+
 def test_perfect_chance_and_labels_of_any_kind():
     a, ya = clusters(400, signal=20)
     b, yb = clusters(200, signal=20, seed=1)
