@@ -7,7 +7,8 @@ Usage: python benchmarks/trifeatures.py [--profile budget] [--methods CoMM Cross
 Profiles: smoke (seconds), laptop (chapter 12's), budget (at most ten minutes a pre-training on two cores), gpu (the
 paper's: 224 pixels, AlexNet, batch 64, 100 epochs; everything on the device). Each pre-training is written to
 _build/benchmarks/trifeatures/ as it ends and is not run again, so an interrupted table goes on where it stopped, and
-two processes may share the seeds. --force runs again. --part validation scores on 160 combinations taken out of the
+two processes may share the seeds. --force runs again. The method Untrained probes Cross's towers before their first
+step: the floor under all figures. --part validation scores on 160 combinations taken out of the
 training ones, to choose settings on, and takes changes of the setting's fields to try. --ledger enters the table into
 book/ledger.json once every seed is there.
 """
@@ -20,22 +21,27 @@ import platform
 import shlex
 import statistics
 import subprocess
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from comm_lite.controlled import METHODS, SETTINGS, TASKS, run
+from comm_lite.controlled import METHODS, SETTINGS, TASKS, Run, build, probe, run
+from comm_lite.data import trifeatures
 from comm_lite.ledger import PROFILES, Row, append, latest, read_ledger
+from comm_lite.train import History
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / "_build" / "benchmarks" / "trifeatures"
+UNTRAINED = "Untrained"
+ALL = (UNTRAINED, *METHODS)
 
 
 def options():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--profile", default="budget", choices=SETTINGS)
-    parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS, metavar="METHOD")
+    parser.add_argument("--methods", nargs="+", default=ALL, choices=ALL, metavar="METHOD")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--pairs", nargs="+", default=list(TASKS), choices=TASKS)
     parser.add_argument("--part", default="test", choices=("test", "validation"))
@@ -70,6 +76,15 @@ def device_name(given):
     return f"CPU, {given.threads} thread{'s' * (given.threads > 1)}"
 
 
+def floor(setting, pairs, *, seed, device, part):
+    r"""What the probes read from towers that saw no training; the seconds are those of rendering."""
+    start = time.perf_counter()
+    data = trifeatures(setting.data, seed=seed, device=device)
+    seconds = time.perf_counter() - start
+    model = build("Cross", setting, pairs, seed=seed).to(device)
+    return Run(probe(model, data, TASKS[pairs], part=part, seed=seed), History(), seconds)
+
+
 def one(given, method, pairs, seed):
     r"""The scores in per cent and the seconds of one pre-training, from the cache where it is there."""
     where = CACHE / given.profile / given.part / "-".join([method, pairs, str(seed), *given.change])
@@ -86,7 +101,11 @@ def one(given, method, pairs, seed):
             return found
         print(f"{where.name} is of another recipe and is run again", flush=True)
     started_at = commit()  # the code that runs; HEAD may move on meanwhile
-    result = run(method, setting, pairs, seed=seed, device=given.device, part=given.part, progress=False)
+    how = {"seed": seed, "device": given.device, "part": given.part}
+    if method == UNTRAINED:
+        result = floor(setting, pairs, **how)
+    else:
+        result = run(method, setting, pairs, **how, progress=False)
     found = {
         "scores": {
             task: [100 * value for value in (score.balanced_accuracy, score.low, score.high)]
