@@ -82,7 +82,8 @@ def floor(setting, pairs, *, seed, device, part):
     data = trifeatures(setting.data, seed=seed, device=device)
     seconds = time.perf_counter() - start
     model = build("Cross", setting, pairs, seed=seed).to(device)
-    return Run(probe(model, data, TASKS[pairs], part=part, seed=seed), History(), seconds)
+    scores = probe(model, data, TASKS[pairs], part=part, precision=setting.precision, seed=seed)
+    return Run(scores, History(), seconds)
 
 
 def one(given, method, pairs, seed):

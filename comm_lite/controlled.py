@@ -24,6 +24,7 @@ from comm_lite.nn import AlexNetFeatures, ConcatSelfAttention, PatchConverter, P
 from comm_lite.train import History, TrainConfig, fit
 
 __all__ = [
+    "LABELS",
     "METHODS",
     "Recipe",
     "Run",
@@ -45,6 +46,9 @@ SIDES = ("image1", "image2")
 TASKS = {"unbiased": ("R", "U1", "U2"), "biased": ("S", "S, weighted")}
 """What is read off the model that was pre-trained on each of the two kinds of pairs. ``"S, weighted"`` asks for the
 label S with a probe that counts the rare class as much as the other."""
+
+LABELS = ("R", "U1", "U2", "S")
+"""The labels of a pair, which SupCon alone is told."""
 
 STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)
 """Values that the probe chooses its ``C`` from, inside the training part."""
@@ -133,7 +137,7 @@ SETTINGS = {
     ),
     "laptop": Setting(
         data=TrifeaturesConfig(),
-        unbiased=Recipe(256, 6, 2e-3, 0.01, augment=_views(0.3)),
+        unbiased=Recipe(256, 8, 2e-3, 0.01, augment=_views(0.3)),
         biased=Recipe(256, 5, 3e-3, 0.02, deep_head=False, augment=_views(0.1, size=48)),
     ),
     "budget": Setting(
@@ -190,7 +194,7 @@ def build(method: str, setting: Setting, pairs: str, *, seed: int = 0) -> nn.Mod
             fusion = ConcatSelfAttention(SIDES, dim=of.dim, layers=of.layers, heads=of.heads)
             heads = head(setting.out)
             if method == "SupCon":
-                heads = _Heads({task: head(setting.out) for task in TASKS[pairs] if "," not in task})
+                heads = _Heads({label: head(setting.out) for label in LABELS})
             return CoMM(encoders, converters, fusion, heads)
         both = 2 if method == "FactorCL" else 1  # a shared and a unique part
         model = TwoTower(encoders, converters, {side: head(both * setting.out) for side in SIDES})
@@ -200,10 +204,10 @@ def build(method: str, setting: Setting, pairs: str, *, seed: int = 0) -> nn.Mod
 
 
 class _Heads(nn.ModuleDict):
-    r"""One projection a task, of the same representation."""
+    r"""One projection a label, of the same representation."""
 
     def forward(self, z: Tensor) -> dict[str, Tensor]:
-        return {task: head(z) for task, head in self.items()}
+        return {label: head(z) for label, head in self.items()}
 
 
 View = Callable[..., dict[str, Tensor]]
@@ -277,9 +281,9 @@ def _comm_alone(model: CoMM, view: View, labels: dict[str, Tensor]) -> Tensor:
 
 
 def _supcon(model: CoMM, view: View, labels: dict[str, Tensor]) -> Tensor:
-    r"""The supervised row: fused views of pairs with the same label are alike, one projection a task."""
+    r"""The supervised row: fused views of pairs with the same label are alike, one projection a label."""
     p, q = (model.project(model(view())) for _ in range(2))
-    return sum(supcon_loss(torch.cat([p[task], q[task]]), labels[task].repeat(2)) for task in p)
+    return sum(supcon_loss(torch.cat([p[name], q[name]]), labels[name].repeat(2)) for name in p)
 
 
 METHODS = {
@@ -310,7 +314,8 @@ def pretrain(
         method: one of `METHODS`.
         setting: see `SETTINGS`.
         data: from `trifeatures`; training runs on the device where its images are.
-        pairs: ``"unbiased"`` or ``"biased"``. SupCon is given unbiased pairs either way: that pairs fit is its label.
+        pairs: ``"unbiased"`` or ``"biased"``, which names the recipe, too. SupCon is given unbiased pairs with either,
+            since that a pair fits is one of its labels.
         seed: of weights, order and views, a generator each.
         progress: whether to show a progress bar.
         evaluate: as in `fit`.
@@ -363,6 +368,7 @@ def probe(
     tasks: Iterable[str],
     *,
     part: str = "test",
+    precision: str = "float32",
     seed: int = 0,
 ) -> dict[str, Score]:
     r"""Read tasks off a frozen model: trained on unbiased training pairs, scored on pairs of held-out combinations.
@@ -372,13 +378,14 @@ def probe(
         data: what it was trained on.
         tasks: among those of `TASKS`.
         part: ``"test"``, or ``"validation"`` to choose settings on.
+        precision: of the representation, that of the training: half of it takes half the time.
         seed: of the probe.
 
     Returns:
         A `Score` a task; its interval resamples combinations.
 
     Raises:
-        ValueError: if a task or ``part`` is unknown, or the part was not split off.
+        ValueError: if a task, ``part`` or ``precision`` is unknown, or the part was not split off.
 
     Example:
         >>> from comm_lite.data import trifeatures
@@ -391,11 +398,17 @@ def probe(
     for task in tasks:
         _check.one_of("tasks", task, TASKS["unbiased"] + TASKS["biased"])
     _check.one_of("part", part, ("test", "validation"))
+    _check.one_of("precision", precision, ("float32", "bfloat16"))
     held_out: Pairs | None = getattr(data, part)
     if held_out is None:
         raise ValueError("part must have been split off, got no validation pairs; set validation_combinations")
-    train_z, train_y = embed(model, data.train.batches(500))
-    test_z, test_y = embed(model, held_out.batches(500))
+
+    def represent(x: dict[str, Tensor]) -> Tensor:
+        with torch.autocast(next(iter(x.values())).device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+            return model(x)
+
+    train_z, train_y = embed(model, data.train.batches(500), function=represent)
+    test_z, test_y = embed(model, held_out.batches(500), function=represent)
     scores = {}
     for task in tasks:
         label, *weighted = task.split(", ")
@@ -463,4 +476,5 @@ def run(
     data = trifeatures(setting.data, seed=seed, device=device)
     model, history = pretrain(method, setting, data, pairs, seed=seed, progress=progress)
     seconds = time.perf_counter() - start
-    return Run(probe(model, data, TASKS[pairs], part=part, seed=seed), history, seconds)
+    scores = probe(model, data, TASKS[pairs], part=part, precision=setting.precision, seed=seed)
+    return Run(scores, history, seconds)

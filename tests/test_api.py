@@ -17,7 +17,7 @@ PUBLIC = {
         GaussianPair SeparableCritic club donsker_varadhan gaussian_pair info_nce_bound nce_club nwj smile
     """,
     "comm_lite.controlled": """
-        METHODS Recipe Run SETTINGS SIDES STRENGTHS Setting TASKS build pretrain probe run unique_views
+        LABELS METHODS Recipe Run SETTINGS SIDES STRENGTHS Setting TASKS build pretrain probe run unique_views
     """,
     "comm_lite.data": """
         Batches COLOURS CaptionSplits Captioned CaptionsConfig Described Emoji GENRES ImageAugment Images MovieSplits

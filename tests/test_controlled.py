@@ -98,6 +98,8 @@ def test_contradictions_name_both_fields():
         build("SimCLR", TINY, "unbiased")
     with pytest.raises(ValueError, match="tasks must be one of .*got 'U'; choose"):
         probe(None, None, ("R", "U"))
+    with pytest.raises(ValueError, match="precision must be one of"):
+        probe(None, None, ("R",), precision="half")
     with pytest.raises(ValueError, match="pairs must be one of"):
         build("CoMM", TINY, "skewed")
 

@@ -278,10 +278,9 @@ def controlled_experiment(recorded):
         assert sorted(recorded["scores"][method]) == tasks
         for value, low, high in recorded["scores"][method].values():
             assert 0 <= low <= value <= high <= 100
-    assert len(recorded["losses"]) == len(recorded["seconds"]) == 2 * len(methods)
+    assert len(recorded["losses"]) == len(recorded["seconds"]) == 2 * len(methods) - 1  # SupCon trains once
     for run, losses in recorded["losses"].items():
-        if PROFILE != "smoke" or run != "SupCon, biased":  # two epochs are too few to learn that a tenth of pairs fit
-            assert losses[-1] < losses[0], f"{run} did not learn"
+        assert losses[-1] < losses[0], f"{run} did not learn"
     assert recorded["bits-alone"] < 0.05 < 0.3 < recorded["bits-together"]  # S is synergy, as planted
     at = {method: {task: value for task, (value, _, _) in of.items()} for method, of in recorded["scores"].items()}
     assert recorded["cross-U1-ours"] == pytest.approx(at["Cross"]["U1"], abs=0.11)  # the same, printed with one digit
