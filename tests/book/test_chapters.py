@@ -96,6 +96,15 @@ def test_cells_fit_a_screen_and_a_page(source):
         assert max(map(len, lines), default=0) <= 77, f"cell {cell['id']} is wider than 77 columns"
 
 
+def test_no_line_of_prose_is_a_comment(source):
+    """MyST leaves out a line that begins with %, such as a per cent sign that wrapped, and ends the paragraph there."""
+    prose = [cell for cell in source["cells"] if cell["cell_type"] == "markdown"]
+    assert prose
+    for cell in prose:
+        lost = re.findall(r"^\s*%.*", "".join(cell["source"]), re.MULTILINE)
+        assert not lost, f"cell {cell['id']}: the page would leave out {lost}"
+
+
 def test_cell_ids_are_there_and_differ(source):
     ids = [cell["id"] for cell in source["cells"]]
     assert len(ids) == len(set(ids)) > 1
