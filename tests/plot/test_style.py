@@ -11,7 +11,7 @@ import pytest
 from comm_lite.plot import COLOURS, MARKERS, use_style
 
 matplotlib.use("agg")
-METHODS = ("Cross", "FactorCL", "Cross+Self", "CoMM", "paper")
+METHODS = ("Cross", "FactorCL", "Cross+Self", "CoMM", "SupCon", "paper")
 
 
 @pytest.fixture
