@@ -52,6 +52,7 @@ ANYWHERE_INSIDE = {
 # These only inside a function, so that importing the module does not load them.
 IN_FUNCTIONS = {
     "sklearn": ["comm_lite.evaluate", "comm_lite.pid.estimate", "comm_lite.pid.posterior"],
+    "threadpoolctl": ["comm_lite.evaluate.probe"],
     "transformers": ["comm_lite.nn.pretrained"],
     "huggingface_hub": ["comm_lite.nn.pretrained"],
     "tokenizers": ["comm_lite.data.tokenizer"],
