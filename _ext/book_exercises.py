@@ -5,7 +5,8 @@ Usage::
     ```{exercises}
     ```
 
-Its answer is the ``{solution}`` that names it; where there is none, the folded cell that follows, if one does.
+The answer of an exercise is the ``{solution}`` that names it; where there is none, the folded cell that follows, if one
+does.
 """
 
 from docutils import nodes

@@ -137,7 +137,10 @@ def linear_probe(
     truth = torch.searchsorted(classes, test_y.cpu())
     if train_items is not None:
         train_items = number_items("train_items", train_items, rows=len(train_z))
-    train, test = _standardised(train_z, test_z) if standardise else (train_z.detach().cpu(), test_z.detach().cpu())
+    if standardise:
+        train, test = _standardised(train_z, test_z)
+    else:
+        train, test = (z.detach().cpu().float() for z in (train_z, test_z))
 
     # Two generators, so that another number of training rows does not move the bootstrap.
     split, resample = (torch.Generator().manual_seed(2 * seed + offset) for offset in (0, 1))

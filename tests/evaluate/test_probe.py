@@ -44,6 +44,8 @@ def test_features_as_they_are_count_by_their_size():
     raw, scaled = (linear_probe(a * scale, ya, b * scale, yb, Cs=[1.0], standardise=s) for s in (False, True))
     assert raw.balanced_accuracy == pytest.approx(expected, abs=0.006)
     assert scaled.balanced_accuracy == linear_probe(a, ya, b, yb, Cs=[1.0]).balanced_accuracy != raw.balanced_accuracy
+    half = linear_probe(a.bfloat16(), ya, b.bfloat16(), yb, Cs=[1.0], standardise=False)
+    assert half.balanced_accuracy == pytest.approx(scaled.balanced_accuracy, abs=0.02)
     # What is small beside a feature of great spread is found only where every feature counts alike.
     hidden = torch.cat([1e-3 * a, 30 * torch.randn(600, 1, generator=torch.Generator().manual_seed(3))], dim=1)
     found = [linear_probe(hidden, ya, hidden, ya, Cs=[1e-2], standardise=s).balanced_accuracy for s in (False, True)]
