@@ -6,8 +6,10 @@ bfloat16, channels last, AdamW. A floor is timed in the same run: the two AlexNe
 in torch's own operators, with no fusion, loss or optimiser. The authors' code took 4.7 s for such a step and 0.55 s to
 load it, on two cores of another machine; the same model merely in bfloat16 and channels last 2.05 s.
 
-On a GPU the share of the card's peak is that of the multiply-adds of the model alone; the dense bfloat16 peak of an
-H100 or H200 is known, that of another card can be given.
+The multiply-adds of the model alone, over the whole step, are set beside what one large square product of bfloat16
+matrices reaches on the same device in the same run: a step in which nothing but arithmetic took time would come to
+that. On a GPU they are set beside the card's dense bfloat16 peak as well; that of an H100 or H200 is known, another can
+be given.
 
 python benchmarks/step.py [--device cuda] [--threads 2] [--steps 5] [--seed 0] [--peak 989] [--profile]
 """
@@ -92,9 +94,23 @@ class Training:
             total = sum(self.model.encoders[s](view[s]).float().mean() for view in views for s in SIDES)
         total.backward()
 
+    def flops(self, views: list[dict[str, torch.Tensor]]) -> int:
+        r"""Multiplications and additions of the model's matrix products and convolutions in one step."""
+        with FlopCounterMode(display=False) as counter:
+            self.learn(views)
+        return counter.get_total_flops()
+
     def step(self) -> torch.Tensor:
         r"""One whole step."""
         return self.learn(self.views())
+
+
+def of_a_product(device: str, runs: int) -> float:
+    r"""What one product of two square bfloat16 matrices reaches on the device, in TFLOP/s."""
+    n = 8192 if device == "cuda" else 4096
+    a, b = (torch.randn(n, n, device=device).bfloat16() for _ in range(2))
+    a @ b
+    return 2 * n**3 / min(seconds(lambda: a @ b, runs, device)) / 1e12
 
 
 def profiled(training: Training, device: str) -> None:
@@ -128,18 +144,19 @@ def main() -> None:
     print(f"({100 * augmenting / whole:.0f} %)")
     print(f"encoders by themselves    {encoding:.3f} s")
     print(f"images                {4 * PAIRS / whole:,.0f} views/s, {2 * PAIRS / whole:,.0f} images/s")
-    if given.device != "cuda":
-        print(f"processor time        {min(busy):.3f} s a step, all threads together, least")
-        print(f"against the authors'  {AUTHORS / whole:.1f} x, against theirs in bfloat16 {MERELY / whole:.1f} x")
-        print("                      (theirs on two idle cores of another machine: compare with --threads 2, idle)")
+    flops = training.flops(made)
+    achieved, product = flops / whole / 1e12, of_a_product(given.device, given.steps)
+    print(f"arithmetic            {flops / 1e12:.2f} TFLOP a step, {achieved:.3g} TFLOP/s,", end=" ")
+    print(f"{100 * achieved / product:.0f} % of what a large matrix product reaches here ({product:.3g} TFLOP/s),")
+    print(f"                      at whose speed the step would take {flops / product / 1e12:.3f} s")
+    if given.device == "cuda":
+        share = f"{100 * achieved / given.peak:.1f} % of {given.peak:.0f}" if given.peak else "unknown, see --peak"
+        print(f"milliseconds          {1e3 * whole:.1f} a step, {1e3 * augmenting:.1f} of them augmentation")
+        print(f"share of the peak     {share}")
         return
-    with FlopCounterMode(display=False) as counter:
-        training.learn(made)
-    flops = counter.get_total_flops()
-    print(f"milliseconds          {1e3 * whole:.1f} a step, {1e3 * augmenting:.1f} of them augmentation")
-    achieved = flops / whole / 1e12
-    share = f"{100 * achieved / given.peak:.1f} % of {given.peak:.0f}" if given.peak else "peak unknown, see --peak"
-    print(f"arithmetic            {flops / 1e12:.2f} TFLOP a step, {achieved:.0f} TFLOP/s, {share}")
+    print(f"processor time        {min(busy):.3f} s a step, all threads together, least")
+    print(f"against the authors'  {AUTHORS / whole:.1f} x, against theirs in bfloat16 {MERELY / whole:.1f} x")
+    print("                      (theirs on two idle cores of another machine: compare with --threads 2, idle)")
 
 
 if __name__ == "__main__":

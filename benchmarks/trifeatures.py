@@ -2,7 +2,7 @@ r"""The controlled experiment of chapter 12 as a table: method x task, with seco
 
 Usage: python benchmarks/trifeatures.py [--profile budget] [--methods CoMM Cross ...] [--seeds 0 1 2]
                                         [--pairs unbiased biased] [--part test] [--ledger]
-       python benchmarks/trifeatures.py --part validation --change unbiased.augment.hue=0.2 weight_decay=0.5 ...
+       python benchmarks/trifeatures.py --part validation --change unbiased.augment.hue=0.2 biased.weight_decay=0.5 ...
 
 Profiles: smoke (seconds), laptop (chapter 12's), budget (at most ten minutes a pre-training on two cores), gpu (the
 paper's: 224 pixels, AlexNet, batch 64, 100 epochs; everything on the device). Each pre-training is written to
@@ -95,7 +95,7 @@ def one(given, method, pairs, seed):
         setting = replace(setting, data=replace(setting.data, validation_combinations=160))
     for change in given.change:
         setting = changed(setting, change)
-    made_by = f"{getattr(setting, pairs)} {setting.data} {setting.batch} {setting.weight_decay} {setting.precision}"
+    made_by = f"{getattr(setting, pairs)} {setting.data} {setting.batch} {setting.precision}"
     if where.exists() and not given.force:
         found = json.loads(where.read_text(encoding="utf-8"))
         if found["made_by"] == made_by:

@@ -70,6 +70,8 @@ class Recipe:
     r"""Transformer layers of the fusion."""
     heads: int = 4
     r"""Attention heads; must divide ``dim``."""
+    weight_decay: float = 0.3
+    r"""AdamW's and Muon's decay of matrices and kernels."""
     deep_head: bool = True
     r"""Whether three layers stand between representation and loss, as in the paper, or one linear map."""
     augment: ImageAugment = field(default_factory=ImageAugment)
@@ -102,8 +104,6 @@ class Setting:
     r"""Width of the space that the loss compares in."""
     batch: int = 128
     r"""Pairs in a batch."""
-    weight_decay: float = 0.3
-    r"""AdamW's and Muon's decay of matrices and kernels."""
     precision: str = "bfloat16"
     r"""As in `TrainConfig`."""
 
@@ -122,7 +122,7 @@ def _views(crop: float, *, blur: float = 0.0, size: int | None = None) -> ImageA
 
 
 _SMALL = TrifeaturesConfig(size=48, train_renders=2, test_renders=2, train_pairs=1000, test_pairs=1000)
-_PAPER = Recipe(512, 100, 3e-4, heads=8, augment=_views(0.08, blur=0.5))
+_PAPER = Recipe(512, 100, 3e-4, heads=8, weight_decay=1e-4, augment=_views(0.08, blur=0.5))
 
 SETTINGS = {
     "smoke": Setting(
@@ -142,7 +142,7 @@ SETTINGS = {
     ),
     "budget": Setting(
         data=TrifeaturesConfig(),
-        unbiased=Recipe(256, 16, 2e-3, 0.01, augment=_views(0.3)),
+        unbiased=Recipe(256, 16, 2e-3, 0.01, weight_decay=1.0, augment=_views(0.3)),
         biased=Recipe(256, 15, 3e-3, 0.02, deep_head=False, augment=_views(0.1, size=48)),
     ),
     "gpu": Setting(
@@ -152,7 +152,6 @@ SETTINGS = {
         encoder=AlexNetFeatures,
         out=256,
         batch=64,
-        weight_decay=1e-4,
     ),
 }
 """From seconds to the paper's scale: ``smoke`` shows that it runs, ``laptop`` is cut short for the book, ``budget``
@@ -344,7 +343,7 @@ def pretrain(
         epochs=of.epochs,
         lr=of.lr,
         kernel_lr=of.kernel_lr,
-        weight_decay=setting.weight_decay,
+        weight_decay=of.weight_decay,
         precision=setting.precision,
         device=str(device),
         progress=progress,

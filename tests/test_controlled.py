@@ -108,4 +108,4 @@ def test_the_gpu_setting_is_the_papers():
     paper: Setting = SETTINGS["gpu"]
     assert (paper.data.size, paper.data.train_renders, paper.batch, paper.data.train_pairs) == (224, 3, 64, 10_000)
     assert paper.unbiased == paper.biased and paper.unbiased.epochs == 100 and paper.unbiased.kernel_lr is None
-    assert paper.unbiased.augment == ImageAugment() and paper.weight_decay == 1e-4
+    assert paper.unbiased.augment == ImageAugment() and paper.unbiased.weight_decay == 1e-4
