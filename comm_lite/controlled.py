@@ -137,12 +137,12 @@ SETTINGS = {
     ),
     "laptop": Setting(
         data=TrifeaturesConfig(),
-        unbiased=Recipe(256, 7, 2e-3, 0.01, weight_decay=1.0, augment=_views(0.3)),
+        unbiased=Recipe(256, 7, 2e-3, 0.01, augment=_views(0.3)),
         biased=Recipe(256, 5, 3e-3, 0.02, deep_head=False, augment=_views(0.1, size=48)),
     ),
     "budget": Setting(
         data=TrifeaturesConfig(),
-        unbiased=Recipe(256, 16, 2e-3, 0.01, weight_decay=1.0, augment=_views(0.3)),
+        unbiased=Recipe(256, 16, 2e-3, 0.01, augment=_views(0.3)),
         biased=Recipe(256, 15, 3e-3, 0.02, deep_head=False, augment=_views(0.1, size=48)),
     ),
     "gpu": Setting(
