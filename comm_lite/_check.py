@@ -6,12 +6,38 @@ Every check says what was wanted, what came and what to do. Each text is matched
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from numbers import Real
 from typing import Any
 
 import torch
 from torch import Tensor
+
+
+_everywhere = False
+
+
+@contextmanager
+def check_values(on: bool = True) -> Iterator[None]:
+    r"""Look at the values of tensors on every device inside this block, and so wait for the device at each look.
+
+    Shapes, types and names are checked always. Values (NaN, rows of zeros, masks that hide everything) are looked at
+    on the CPU only, since each look at a GPU makes the program wait for it. Use this to find where a NaN comes from.
+    """
+    global _everywhere
+    before, _everywhere = _everywhere, on
+    try:
+        yield
+    finally:
+        _everywhere = before
+
+
+def values_of(value: Tensor) -> bool:
+    r"""Return whether the values of ``value`` may be looked at here without holding up a training step."""
+    if torch.compiler.is_compiling():
+        return False
+    return _everywhere or value.device.type == "cpu"
 
 
 def positive(name: str, value: float) -> None:
