@@ -28,19 +28,19 @@ lint: $(VENV)/.stamp ## style of the code; chapters stored without outputs
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && find book -name '*.ipynb' -not -path '*/.*' -exec $(BIN)/nbstripout --keep-id --verify {} +
 
 unit: $(VENV)/.stamp ## the package and the tools
-	$(BIN)/python -m pytest -q --ignore=tests/book
+	$(BIN)/python -m pytest -q --ignore=tests/pages
 
 notebooks: $(VENV)/.stamp ## every chapter runs by itself (smoke profile), two at a time
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --nbmake -n 2 book/
 
 chapters: $(VENV)/.stamp ## every chapter end to end, with what it must have measured (smoke profile)
-	$(BIN)/python -m pytest -q tests/book/test_chapters.py tests/book/test_twice.py
+	$(BIN)/python -m pytest -q tests/pages/test_chapters.py tests/pages/test_twice.py
 
 site: chapters ## the book from those runs, warnings as errors
 	$(BIN)/python tools/build_book.py --profile smoke
 
 browser: site ## the built book, JupyterLab and the talk in a browser: nothing off-host, no error, light, for every reader
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore=tests/book/test_chapters.py --ignore=tests/book/test_twice.py tests/book
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore=tests/pages/test_chapters.py --ignore=tests/pages/test_twice.py tests/pages
 
 clean: ## remove what was built (the installation in .venv stays)
 	rm -rf _build .pytest_cache .ruff_cache

@@ -106,7 +106,7 @@ def title(rows):
 @functools.cache
 def style():
     r"""Give figures the book's look; once, for each time it begins anew to count them, and two might get one id."""
-    from comm_lite.plot import use_style
+    from comm_lite.book.plot import use_style
 
     use_style()
 
@@ -115,7 +115,7 @@ def figure(rows):
     r"""Draw ours against the paper's, a column a task; what was not measured, or not published, has no point."""
     import plotly.graph_objects as go
 
-    from comm_lite.plot import COLOURS
+    from comm_lite.book.plot import COLOURS
 
     style()
     tasks, methods = (list(dict.fromkeys(getattr(row, name) for row in rows)) for name in ("task", "method"))
@@ -249,7 +249,7 @@ class Ledger(FromFile):
 
     def rows(self):
         r"""Return the newest row of each claim that was asked for, and how many older ones there are."""
-        from comm_lite.ledger import latest, read_ledger
+        from comm_lite.book.ledger import latest, read_ledger
 
         wanted = (self.arguments[0], self.options.get("profile"))
         every = [row for row in self.read("ledger.json", read_ledger) if (row.experiment, row.profile) == wanted]
@@ -298,7 +298,7 @@ class Tried(FromFile):
 
 def quote(name, rawtext, text, lineno, inliner, options=None, content=()):
     r"""Put the figure of a claim into a sentence."""
-    from comm_lite.ledger import latest, read_ledger
+    from comm_lite.book.ledger import latest, read_ledger
 
     environment = inliner.document.settings.env
     path = Path(environment.srcdir) / "book" / "ledger.json"

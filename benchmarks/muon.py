@@ -14,9 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from comm_lite.data import ImageAugment, TrifeaturesConfig, trifeatures
+from comm_lite.data import ImageAugment
 from comm_lite.nn import SmallCNN
 from comm_lite.train import TrainConfig, fit
+from comm_lite.worlds import TrifeaturesConfig, trifeatures
 
 BATCH = 64
 

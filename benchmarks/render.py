@@ -8,7 +8,7 @@ import statistics
 import torch
 from measure import options, seconds
 
-from comm_lite.data import combinations, render
+from comm_lite.worlds import combinations, render
 
 PAPER_IMAGES, PAPER_SIDE = 2_600, 224  # 800 combinations three times, 200 once
 TARGET_SECONDS, AUTHORS_SECONDS = 5.0, 465.0

@@ -27,10 +27,10 @@ from pathlib import Path
 
 import torch
 
-from comm_lite.controlled import METHODS, SETTINGS, TASKS, Run, build, probe, run
-from comm_lite.data import trifeatures
-from comm_lite.ledger import PROFILES, Row, append, latest, read_ledger
+from comm_lite.book.controlled import METHODS, SETTINGS, TASKS, Run, build, probe, run
+from comm_lite.book.ledger import PROFILES, Row, append, latest, read_ledger
 from comm_lite.train import History
+from comm_lite.worlds import trifeatures
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / "_build" / "benchmarks" / "trifeatures"

@@ -1,8 +1,9 @@
 r"""Multimodal contrastive learning from CLIP to CoMM, small enough to read.
 
-The names here are what most chapters use. The rest is public by its module: ``comm_lite.losses`` (also the terms of
-each loss), ``comm_lite.data``, ``comm_lite.nn``, ``comm_lite.evaluate``, ``comm_lite.plot`` and ``comm_lite.teach``.
-Importing the package loads nothing heavier than torch.
+The package has three wings. To train on data of your own: ``comm_lite.losses``, ``nn``, ``models``, ``data``, ``train``
+and ``evaluate``; the names that are used most stand here. To measure information: ``comm_lite.info``, ``bounds``,
+``alignment`` and ``pid``. What the book needs besides: ``comm_lite.worlds``, data whose information is known, and
+``comm_lite.book``, its figures and teaching aids. Importing the package loads nothing heavier than torch.
 """
 
 from comm_lite.evaluate import Score, embed, linear_probe

@@ -11,7 +11,7 @@ profile = os.environ.get("COMM_LITE_PROFILE", "laptop")  # smoke, laptop, gpu
 seed = 0  # of every generator in this chapter
 """
 SETTINGS = """
-from comm_lite import teach
+from comm_lite.book import teach
 
 config = teach.settings(profile, smoke={"n": 1}, laptop={"n": 2}, gpu={"n": 3})
 teach.record("n", config.n)

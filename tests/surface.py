@@ -22,11 +22,13 @@ def modules():
 
 
 def public_modules():
-    """``comm_lite`` and the modules and subpackages right below it, without the underscored."""
+    """``comm_lite`` and the modules and subpackages right below it and ``comm_lite.book``, without the underscored."""
     return {
         name: module
         for name, module in modules().items()
-        if name.count(".") <= 1 and not name.split(".")[-1].startswith("_")
+        if name.replace("comm_lite.book.", "book.").count(".") <= 1
+        and name != "comm_lite.book"
+        and not name.split(".")[-1].startswith("_")
     }
 
 
@@ -47,5 +49,5 @@ def public_callables():
             value = getattr(module, public)
             if callable(value) and id(value) not in seen:
                 seen.add(id(value))
-                found[f"{name.removeprefix('comm_lite.')}.{public}"] = value
+                found[f"{name.rsplit('.', 1)[-1]}.{public}"] = value
     return found

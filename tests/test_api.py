@@ -16,16 +16,12 @@ PUBLIC = {
     "comm_lite.bounds": """
         GaussianPair SeparableCritic club donsker_varadhan gaussian_pair info_nce_bound nce_club nwj smile
     """,
-    "comm_lite.controlled": """
+    "comm_lite.book.controlled": """
         LABELS METHODS Recipe Run SETTINGS SIDES STRENGTHS Setting TASKS build pretrain probe run unique_views
     """,
     "comm_lite.data": """
-        Batches COLOURS CaptionSplits Captioned CaptionsConfig Described Emoji GENRES ImageAugment Images MovieSplits
-        Movies MoviesConfig NEGATIVES Pairs Phrase Planted PlantedConfig PlantedSplits RELATIONS SHAPES TEXTURES
-        TRIPLE_SOURCES TextAugment Tokenizer Trifeatures TrifeaturesConfig TripleSplits Triples TriplesConfig
-        VectorAugment WORDINGS blur combinations draw_posters draw_scenes exact_atoms hard_negative latent_joint lay_out
-        load_emoji make_captions make_movies make_triples minimal_pairs pair_up planted_vectors recolour render
-        train_tokenizer trifeatures triple_bits warp
+        Batches Captioned Emoji ImageAugment Table TextAugment Tokenizer blur load_emoji recolour stream train_tokenizer
+        warp
     """,
     "comm_lite.evaluate": """
         MinimalPairs Retrieval Score ZeroShot clip_score embed linear_probe minimal_pair_scores present
@@ -35,7 +31,7 @@ PUBLIC = {
         co_information conditional_entropy conditional_mutual_information distribution entropy kl_divergence
         mutual_information
     """,
-    "comm_lite.ledger": "PROFILES Published Row append latest read_ledger",
+    "comm_lite.book.ledger": "PROFILES Published Row append latest read_ledger",
     "comm_lite.losses": """
         FactorCL binding_loss binding_terms clip_loss clip_terms cmc_loss cmc_terms comm_loss comm_terms cosine
         cross_self_loss cross_self_terms info_nce nt_xent supcon_loss
@@ -49,12 +45,20 @@ PUBLIC = {
         Estimate GATES Gate PID PIDBatch additive batch broja broja_batch cluster combine gain_angle gaussian_scalar
         gaussian_vector imin mmi plug_in plug_in_bias posterior posterior_pid sinkhorn
     """,
-    "comm_lite.plot": """
+    "comm_lite.book.plot": """
         ATOMS COLOURS MARKERS atom_bars attention_map contrastive_batch embedding_map explore gallery gate_mixer
         infonce_gradient iq_contour loss_curves loss_terms mi_bounds mixture_probe score_bars search_results
         sensor_angle slider use_style
     """,
-    "comm_lite.teach": "Settings assert_same record settings show_source",
+    "comm_lite.book.same": "assert_same",
+    "comm_lite.book.teach": "Settings assert_same record settings show_source",
+    "comm_lite.worlds": """
+        COLOURS CaptionSplits CaptionsConfig Described GENRES Images MovieSplits Movies MoviesConfig NEGATIVES Pairs
+        Phrase Planted PlantedConfig PlantedSplits RELATIONS SHAPES TEXTURES TRIPLE_SOURCES Trifeatures
+        TrifeaturesConfig TripleSplits Triples TriplesConfig VectorAugment WORDINGS combinations draw_posters
+        draw_scenes exact_atoms hard_negative latent_joint lay_out make_captions make_movies make_triples
+        minimal_pairs pair_up planted_vectors render trifeatures triple_bits
+    """,
     "comm_lite.train": "History Muon TrainConfig fit orthogonalise",
 }
 

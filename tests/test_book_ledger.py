@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from comm_lite.ledger import Published, Row, latest, read_ledger
+from comm_lite.book.ledger import Published, Row, latest, read_ledger
 from run_chapters import ROOT
 
 spec = importlib.util.spec_from_file_location("book_ledger", ROOT / "_ext" / "book_ledger.py")

@@ -14,8 +14,9 @@ from surface import public_callables
 from torch import nn
 
 import comm_lite
-from comm_lite import alignment, bounds, controlled, data, evaluate, info, ledger, losses, pid, plot, teach, train
+from comm_lite import alignment, bounds, data, evaluate, info, losses, pid, train, worlds
 from comm_lite import nn as parts
+from comm_lite.book import controlled, ledger, plot, teach
 
 
 class Wrong(NamedTuple):
@@ -35,12 +36,12 @@ def generator():
 
 
 def pictures():
-    factors = data.combinations()[::97]
-    return data.Images(torch.zeros(len(factors), 3, 8, 8, dtype=torch.uint8), factors)
+    factors = worlds.combinations()[::97]
+    return worlds.Images(torch.zeros(len(factors), 3, 8, 8, dtype=torch.uint8), factors)
 
 
 def pairs():
-    return data.Pairs(pictures(), torch.zeros(5, 2, dtype=torch.long), torch.arange(10))
+    return worlds.Pairs(pictures(), torch.zeros(5, 2, dtype=torch.long), torch.arange(10))
 
 
 def one_modality():
@@ -80,7 +81,7 @@ WRONG = {
     ],
     "controlled.Setting": [
         Wrong(
-            lambda: controlled.Setting(data.TrifeaturesConfig(), RECIPE, RECIPE, batch=20_000),
+            lambda: controlled.Setting(worlds.TrifeaturesConfig(), RECIPE, RECIPE, batch=20_000),
             ValueError,
             r"batch=20000 and train_pairs=10000; change one of the two fields",
         )
@@ -250,34 +251,51 @@ WRONG = {
             r"templates must have one {} for the name, got 'a photo'; write 'a photo of a {}.'",
         )
     ],
-    "data.Batches": [Wrong(lambda: data.Batches(pairs(), 0), ValueError, f"batch_size {WHOLE}")],
-    "data.CaptionsConfig": [
+    "data.Table": [
+        Wrong(lambda: data.Table({}, {}), ValueError, "x must hold at least 1 modalities, got"),
         Wrong(
-            lambda: data.CaptionsConfig(kinds=("colour",)),
+            lambda: data.Table({"a": torch.ones(3, 2), "b": torch.ones(2, 2)}, {}),
+            ValueError,
+            r"x\['b'\] must have one entry for each of the 3 rows, got shape \(2, 2\);",
+        ),
+        Wrong(
+            lambda: data.Table({"a": torch.ones(3, 2)}, {"t": torch.ones(2)}),
+            ValueError,
+            r"y\['t'\] must have one entry for each of the 3 rows, got shape \(2,\);",
+        ),
+    ],
+    "data.stream": [
+        Wrong(lambda: data.stream(-1), ValueError, "seed must be at least 0, got -1;"),
+        Wrong(lambda: data.stream(0, 1.5), TypeError, "purpose must be an integer, got float;"),
+    ],
+    "data.Batches": [Wrong(lambda: data.Batches(pairs(), 0), ValueError, f"batch_size {WHOLE}")],
+    "worlds.CaptionsConfig": [
+        Wrong(
+            lambda: worlds.CaptionsConfig(kinds=("colour",)),
             ValueError,
             r"kinds must name only \['one', 'count', 'pair', 'relation'\], got unknown \['colour'\]; drop or rename",
         )
     ],
-    "data.Phrase": [
-        Wrong(lambda: data.Phrase("pair", ()), ValueError, r"relation must be one of .*, got ''; choose one of these")
+    "worlds.Phrase": [
+        Wrong(lambda: worlds.Phrase("pair", ()), ValueError, r"relation must be one of .*, got ''; choose one of these")
     ],
-    "data.draw_scenes": [
+    "worlds.draw_scenes": [
         Wrong(
-            lambda: data.draw_scenes(Z.long(), Z.long(), place=Z, box=Z, angle=Z),
+            lambda: worlds.draw_scenes(Z.long(), Z.long(), place=Z, box=Z, angle=Z),
             ValueError,
             r"place must have shape \(4, 4, 2\), got \(4, 4\); give each object of shape one",
         )
     ],
-    "data.hard_negative": [
+    "worlds.hard_negative": [
         Wrong(
-            lambda: data.hard_negative(data.Phrase("one", (("red", "star"),)), "count"),
+            lambda: worlds.hard_negative(worlds.Phrase("one", (("red", "star"),)), "count"),
             ValueError,
             r"kind='count' needs a phrase of kind count, got 'one'; choose another change or another phrase",
         )
     ],
-    "data.lay_out": [
+    "worlds.lay_out": [
         Wrong(
-            lambda: data.lay_out(BYTES[0], torch.ones(2).long(), torch.ones(2).long(), generator=generator()),
+            lambda: worlds.lay_out(BYTES[0], torch.ones(2).long(), torch.ones(2).long(), generator=generator()),
             ValueError,
             r"count must have one entry for each of the 3 rows, got shape \(2,\); take both",
         )
@@ -285,14 +303,16 @@ WRONG = {
     "data.load_emoji": [
         Wrong(lambda: data.load_emoji(__file__), ValueError, r"must have sha256 .*; the file is damaged or of another")
     ],
-    "data.make_captions": [
+    "worlds.make_captions": [
         Wrong(
-            lambda: data.make_captions(data.CaptionsConfig(), seed=-1), ValueError, r"seed must be at least 0, got -1"
+            lambda: worlds.make_captions(worlds.CaptionsConfig(), seed=-1),
+            ValueError,
+            r"seed must be at least 0, got -1",
         )
     ],
-    "data.minimal_pairs": [
+    "worlds.minimal_pairs": [
         Wrong(
-            lambda: data.minimal_pairs(None, "colour"), ValueError, r"kind must be one of .* got 'colour'; choose one"
+            lambda: worlds.minimal_pairs(None, "colour"), ValueError, r"kind must be one of .* got 'colour'; choose one"
         )
     ],
     "data.ImageAugment": [
@@ -307,8 +327,10 @@ WRONG = {
             r"crop_scale\[0\] must not exceed crop_scale\[1\], got \(0.9, 0.1\); swap them",
         ),
     ],
-    "data.TrifeaturesConfig": [
-        Wrong(lambda: data.TrifeaturesConfig(size=8), ValueError, r"size must be at least 16, got 8; pass a larger one")
+    "worlds.TrifeaturesConfig": [
+        Wrong(
+            lambda: worlds.TrifeaturesConfig(size=8), ValueError, r"size must be at least 16, got 8; pass a larger one"
+        )
     ],
     "alignment.kept_by_alignment": [
         Wrong(lambda: alignment.kept_by_alignment(SUMS_TO_2), ValueError, "one axis a var")
@@ -323,9 +345,11 @@ WRONG = {
     "alignment.view_gaps": [
         Wrong(lambda: alignment.view_gaps(SUMS_TO_2), ValueError, r"shape \(X1, X2, Y\), got .*; one axis")
     ],
-    "data.MoviesConfig": [
+    "worlds.MoviesConfig": [
         Wrong(
-            lambda: data.MoviesConfig(shared=1.5), ValueError, r"shared must lie in \[0.0, 1.0\], got 1.5; pass a value"
+            lambda: worlds.MoviesConfig(shared=1.5),
+            ValueError,
+            r"shared must lie in \[0.0, 1.0\], got 1.5; pass a value",
         )
     ],
     "data.TextAugment": [
@@ -333,44 +357,52 @@ WRONG = {
             lambda: data.TextAugment(drop_chance=1.0), ValueError, r"drop_chance must lie in .*, got 1.0; pass a value"
         )
     ],
-    "data.PlantedConfig": [
+    "worlds.PlantedConfig": [
         Wrong(
-            lambda: data.PlantedConfig(modalities=1), ValueError, r"modalities must be at least 2, got 1; pass a larger"
+            lambda: worlds.PlantedConfig(modalities=1),
+            ValueError,
+            r"modalities must be at least 2, got 1; pass a larger",
         )
     ],
-    "data.VectorAugment": [
+    "worlds.VectorAugment": [
         Wrong(
-            lambda: data.VectorAugment(drop_chance=1.0),
+            lambda: worlds.VectorAugment(drop_chance=1.0),
             ValueError,
             r"drop_chance must lie in .*, got 1.0; pass a value",
         )
     ],
-    "data.planted_vectors": [
+    "worlds.planted_vectors": [
         Wrong(
-            lambda: data.planted_vectors(data.PlantedConfig(), seed=-1), ValueError, r"seed must be at least 0, got -1;"
+            lambda: worlds.planted_vectors(worlds.PlantedConfig(), seed=-1),
+            ValueError,
+            r"seed must be at least 0, got -1;",
         )
     ],
-    "data.draw_posters": [
+    "worlds.draw_posters": [
         Wrong(
-            lambda: data.draw_posters(torch.full((2, 4), 3), torch.rand(2, 25)),
+            lambda: worlds.draw_posters(torch.full((2, 4), 3), torch.rand(2, 25)),
             ValueError,
             r"scenes must have shape \(B, 4\) with columns below \[4, 3, 2, 2\], got shape \(2, 4\); the columns",
         )
     ],
-    "data.exact_atoms": [
+    "worlds.exact_atoms": [
         Wrong(
-            lambda: data.exact_atoms(data.MoviesConfig(romance=-0.1)), ValueError, r"romance must lie in .*, got -0.1;"
+            lambda: worlds.exact_atoms(worlds.MoviesConfig(romance=-0.1)),
+            ValueError,
+            r"romance must lie in .*, got -0.1;",
         )
     ],
-    "data.latent_joint": [
+    "worlds.latent_joint": [
         Wrong(
-            lambda: data.latent_joint(data.MoviesConfig(), "Western"),
+            lambda: worlds.latent_joint(worlds.MoviesConfig(), "Western"),
             ValueError,
             r"genre must be one of \['Romance', .*\], got 'Western'; choose one of these",
         )
     ],
-    "data.make_movies": [
-        Wrong(lambda: data.make_movies(data.MoviesConfig(), seed=-1), ValueError, r"seed must be at least 0, got -1;")
+    "worlds.make_movies": [
+        Wrong(
+            lambda: worlds.make_movies(worlds.MoviesConfig(), seed=-1), ValueError, r"seed must be at least 0, got -1;"
+        )
     ],
     "data.blur": [
         Wrong(
@@ -379,9 +411,9 @@ WRONG = {
             r"sigma must be at least 0 pixels, got -1.0; pass 0 to keep an image as it is",
         )
     ],
-    "data.pair_up": [
+    "worlds.pair_up": [
         Wrong(
-            lambda: data.pair_up(pictures(), 3, mapping=torch.zeros(10).long(), generator=generator()),
+            lambda: worlds.pair_up(pictures(), 3, mapping=torch.zeros(10).long(), generator=generator()),
             ValueError,
             r"mapping must be a permutation of 0..9, got .*; draw one with torch.randperm\(10\)",
         )
@@ -393,23 +425,29 @@ WRONG = {
             r"images must hold floats in \[0, 1\], got torch.uint8; divide uint8 images by 255 first",
         )
     ],
-    "data.render": [
+    "worlds.render": [
         Wrong(
-            lambda: data.render(torch.tensor([[0, 0, 10]]), generator=generator()),
+            lambda: worlds.render(torch.tensor([[0, 0, 10]]), generator=generator()),
             ValueError,
             r"factors must have shape \(B, 3\) with values in 0..9, got .*",
         )
     ],
-    "data.TriplesConfig": [Wrong(lambda: data.TriplesConfig(test=0), ValueError, f"test {WHOLE}")],
-    "data.make_triples": [
-        Wrong(lambda: data.make_triples(data.TriplesConfig(), seed=-1), ValueError, r"seed must be at least 0, got -1")
-    ],
-    "data.triple_bits": [
-        Wrong(lambda: data.triple_bits(["smell"]), ValueError, r"modalities must name only .*, got unknown .*; drop or")
-    ],
-    "data.trifeatures": [
+    "worlds.TriplesConfig": [Wrong(lambda: worlds.TriplesConfig(test=0), ValueError, f"test {WHOLE}")],
+    "worlds.make_triples": [
         Wrong(
-            lambda: data.trifeatures(data.TrifeaturesConfig(), seed=-1), ValueError, r"seed must be at least 0, got -1"
+            lambda: worlds.make_triples(worlds.TriplesConfig(), seed=-1), ValueError, r"seed must be at least 0, got -1"
+        )
+    ],
+    "worlds.triple_bits": [
+        Wrong(
+            lambda: worlds.triple_bits(["smell"]), ValueError, r"modalities must name only .*, got unknown .*; drop or"
+        )
+    ],
+    "worlds.trifeatures": [
+        Wrong(
+            lambda: worlds.trifeatures(worlds.TrifeaturesConfig(), seed=-1),
+            ValueError,
+            r"seed must be at least 0, got -1",
         )
     ],
     "data.Tokenizer": [
@@ -730,7 +768,7 @@ WRONG = {
             r"settings are fixed for a run, so n cannot be set; choose another profile",
         )
     ],
-    "teach.assert_same": [
+    "same.assert_same": [
         Wrong(
             lambda: teach.assert_same(torch.sum, torch.sum, [Z]),
             TypeError,
@@ -772,19 +810,19 @@ RESULTS = {
     "evaluate.Retrieval": "evaluate.retrieval",
     "evaluate.Score": "evaluate.linear_probe",
     "evaluate.ZeroShot": "evaluate.zero_shot",
-    "data.Images": "data.trifeatures",
-    "data.CaptionSplits": "data.make_captions",
+    "worlds.Images": "worlds.trifeatures",
+    "worlds.CaptionSplits": "worlds.make_captions",
     "data.Captioned": "data.load_emoji",
-    "data.Described": "data.make_captions",
+    "worlds.Described": "worlds.make_captions",
     "data.Emoji": "data.load_emoji",
-    "data.Movies": "data.make_movies",
-    "data.MovieSplits": "data.make_movies",
-    "data.Pairs": "data.pair_up",
-    "data.Planted": "data.planted_vectors",
-    "data.PlantedSplits": "data.planted_vectors",
-    "data.Trifeatures": "data.trifeatures",
-    "data.TripleSplits": "data.make_triples",
-    "data.Triples": "data.make_triples",
+    "worlds.Movies": "worlds.make_movies",
+    "worlds.MovieSplits": "worlds.make_movies",
+    "worlds.Pairs": "worlds.pair_up",
+    "worlds.Planted": "worlds.planted_vectors",
+    "worlds.PlantedSplits": "worlds.planted_vectors",
+    "worlds.Trifeatures": "worlds.trifeatures",
+    "worlds.TripleSplits": "worlds.make_triples",
+    "worlds.Triples": "worlds.make_triples",
     "train.History": "train.fit",
 }
 PUBLIC = public_callables()

@@ -22,8 +22,8 @@ import build_book
 import make_pdf
 import run_chapters
 import vendor_assets
-from comm_lite.ledger import Row
-from comm_lite.plot.style import TRACES
+from comm_lite.book.ledger import Row
+from comm_lite.book.plot.style import TRACES
 from run_chapters import ROOT, executed_path, run_chapter, state
 
 ONE = "book/part/01_one.ipynb"

@@ -17,8 +17,9 @@ from dataclasses import replace
 import torch
 
 from comm_lite import TrainConfig, clip_loss, comm_loss, fit
-from comm_lite.data import ImageAugment, TextAugment, make_movies
+from comm_lite.data import ImageAugment, TextAugment
 from comm_lite.nn import save_weights
+from comm_lite.worlds import make_movies
 from run_chapters import ROOT
 
 TALK, FOLDER, LIST = (ROOT / "book" / name for name in ("talk.ipynb", "talk_weights", "talk_weights.json"))

@@ -125,7 +125,7 @@ def run_chapter(chapter, profile, parameters=None, root=ROOT):
     done, before = executed_path(chapter, profile, root), sources_hash(chapter, profile, parameters, root)
     failed, partial = done.with_suffix(".failed.ipynb"), done.with_name(f".{done.stem}.{os.getpid()}.partial.ipynb")
     done.parent.mkdir(parents=True, exist_ok=True)
-    os.environ["COMM_LITE_STATIC"] = "1"  # no reader at the sliders: see comm_lite/plot/explore.py
+    os.environ["COMM_LITE_STATIC"] = "1"  # no reader at the sliders: see comm_lite/book/plot/explore.py
     error, start = None, time.perf_counter()
     asked = nbformat.read(root / chapter, as_version=4)
     asked.cells.append(nbformat.v4.new_code_cell(WITNESS, id="witness"))

@@ -3,7 +3,7 @@ r"""Make the scripts and fonts of the pages out of the installed wheels: a page 
 Usage: python tools/vendor_assets.py
 
 Two scripts would be nine tenths of a page. So plotly.js keeps the kinds of traces that the book draws
-(``TRACES`` of comm_lite.plot.style), MathJax loses its menu, and both travel packed.
+(``TRACES`` of comm_lite.book.plot.style), MathJax loses its menu, and both travel packed.
 """
 
 import gzip
@@ -14,7 +14,7 @@ import shutil
 from importlib.metadata import version
 from pathlib import Path
 
-from comm_lite.plot.style import TRACES
+from comm_lite.book.plot.style import TRACES
 
 ROOT = Path(__file__).resolve().parent.parent
 MATHJAX = ("startup", "core", "input/tex", "output/chtml", "output/chtml/fonts/tex", "a11y/assistive-mml")

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from comm_lite import _check
-from comm_lite.data.captions import Captioned
+from comm_lite.data.batches import Captioned
 from comm_lite.data.tokenizer import Tokenizer
 
 SHA256 = "7436446b91601adcbc8555b2f38247f923e580f07d3920119906b301e789ea0b"

@@ -1,4 +1,4 @@
-// What the built book shows and JupyterLab does not: recorded numbers in the prose (comm_lite.teach.record), folded
+// What the built book shows and JupyterLab does not: recorded numbers in the prose (comm_lite.book.teach.record), folded
 // cells, and references to another chapter. Nothing is written into the notebook.
 (function () {
   const TEXT = "application/papermill.record/text/plain";
