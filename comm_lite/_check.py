@@ -49,6 +49,24 @@ def positive(name: str, value: float) -> None:
         raise ValueError(f"{name} must be a finite number above zero, got {value}; pass a value such as 0.1")
 
 
+def temperature(name: str, value: float | Tensor) -> None:
+    r"""Raise unless ``value``, a float or a scalar tensor, is above zero and neither its square nor one over it is lost.
+
+    The bounds are those of float32: the gradient of a learnt temperature holds its inverse square. A tensor that is not
+    to be looked at (see `values_of`) has its type and shape checked alone.
+    """
+    if isinstance(value, Tensor) and value.ndim == 0 and not values_of(value):
+        if value.is_complex() or value.dtype == torch.bool:
+            raise TypeError(f"{name} must be a number above zero, got {value.dtype}; pass a float such as 0.1")
+        return
+    positive(name, value)
+    if not 1e-18 <= value <= 1e18:
+        raise ValueError(
+            f"{name} must lie in [1e-18, 1e+18], got {float(value):.3g}; "
+            f"the loss or its gradient leaves float32 beyond, so pass a value such as 0.1"
+        )
+
+
 def whole(name: str, value: int, *, least: int = 1) -> None:
     r"""Raise unless ``value`` is an integer of at least ``least``."""
     if isinstance(value, bool) or not isinstance(value, int):
@@ -90,7 +108,10 @@ def integers(name: str, value: Tensor) -> None:
 
 
 def embeddings(*, least: int = 2, **tensors: Tensor) -> None:
-    r"""Raise unless all tensors are floating, finite, of one shape ``(B, D)``, ``B >= least``, no row all zero."""
+    r"""Raise unless all tensors are floating, of one shape ``(B, D)``, ``B >= least``, finite and without rows of zeros.
+
+    The last two are looked at where `values_of` says so.
+    """
     first_name, first = next(iter(tensors.items()))
     for name, value in tensors.items():
         shape(name, value, "B D")
@@ -106,6 +127,8 @@ def embeddings(*, least: int = 2, **tensors: Tensor) -> None:
                 f"{name} must hold at least {least} rows, got {value.shape[0]}; "
                 f"a contrastive loss needs other samples as negatives, so use a larger batch"
             )
+        if not values_of(value):
+            continue
         finite(name, value)
         if not value.any(dim=1).all():
             raise ValueError(

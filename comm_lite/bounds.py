@@ -27,14 +27,16 @@ def _scores(name: str, scores: Tensor) -> Tensor:
             f"{name} must score at least 2 pairs, each x with each y, got shape {tuple(scores.shape)}; "
             f"pass a square matrix whose diagonal holds the pairs"
         )
-    _check.finite(name, scores)
+    if _check.values_of(scores):
+        _check.finite(name, scores)
     return scores.to(torch.promote_types(scores.dtype, torch.float32))
 
 
 def _split(name: str, scores: Tensor) -> tuple[Tensor, Tensor]:
     scores = _scores(name, scores)
-    apart = ~torch.eye(len(scores), dtype=torch.bool, device=scores.device)
-    return scores.diagonal(), scores[apart]  # (N,), (N (N - 1),)
+    n = len(scores)
+    apart = scores.flatten()[1:].view(n - 1, n + 1)[:, :-1]  # each row ends on the diagonal: no mask to count
+    return scores.diagonal(), apart.flatten()  # (N,), (N (N - 1),)
 
 
 def info_nce_bound(scores: Tensor) -> Tensor:
@@ -134,7 +136,7 @@ def smile(scores: Tensor, *, clip: float = 5.0) -> Tensor:
 
     Args:
         scores: critic scores, shape ``(N, N)``, ``N >= 2``; the means run over the diagonal and over the rest.
-        clip: :math:`t`, above 0, in nats. Large is Donsker and Varadhan (variance), small is bias.
+        clip: :math:`t`, above 0, from 1e-18 to 1e18, in nats. Large is Donsker and Varadhan (variance), small is bias.
 
     Returns:
         Scalar, in nats. Neither lower nor upper bound. A critic that is constant within the clip gives 0; a constant
@@ -142,7 +144,7 @@ def smile(scores: Tensor, *, clip: float = 5.0) -> Tensor:
 
     Raises:
         TypeError: if ``scores`` is not a floating-point tensor or ``clip`` is not a number.
-        ValueError: if it is not a finite square matrix of at least two rows, or ``clip`` is not above 0.
+        ValueError: if it is not a finite square matrix of at least two rows, or ``clip`` is out of range.
 
     Example:
         >>> smile(torch.full((4, 4), 7.0), clip=5.0).item()
@@ -150,7 +152,7 @@ def smile(scores: Tensor, *, clip: float = 5.0) -> Tensor:
 
     Source: Song and Ermon (2020).
     """
-    _check.positive("clip", clip)
+    _check.temperature("clip", clip)
     together, apart = _split("scores", scores)
     clipped = apart.clamp(-clip, clip)
     log_mean = clipped.logsumexp(dim=0) - math.log(len(clipped))
@@ -298,4 +300,5 @@ class SeparableCritic(nn.Module):
         r"""Score each of ``x`` (N, dim_x) with each of ``y`` (N, dim_y); shape ``(N, N)``."""
         _check.shape("x", x, "N D")
         _check.shape("y", y, "N D")
-        return self.of_x(x) @ self.of_y(y).T
+        like = self.of_x[0].weight.dtype  # samples may come in half or double precision
+        return self.of_x(x.to(like)) @ self.of_y(y.to(like)).T

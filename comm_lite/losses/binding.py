@@ -7,41 +7,28 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from comm_lite import _check
-from comm_lite.losses.infonce import nt_xent
+from comm_lite.losses.infonce import nt_xent_core
 
 
 def binding_terms(
     embeddings: Mapping[str, Tensor], *, anchor: str, temperature: float | Tensor = 0.1
 ) -> dict[str, Tensor]:
-    r"""One NT-Xent between the anchor and each other modality; their sum is :func:`binding_loss`.
-
-    Args:
-        embeddings: Two or more modalities by name, each of shape ``(N, D)``, ``N >= 2``; normalised inside.
-        anchor: The modality that all others are aligned with, a key of ``embeddings``.
-        temperature: Above zero; a float or a scalar tensor.
+    r"""The terms that make up :func:`binding_loss`, whose arguments it takes and whose errors it raises.
 
     Returns:
         Scalar in nats by the name of the other modality, :math:`M - 1` of them in the given order.
-
-    Raises:
-        TypeError: If ``embeddings`` is not a dictionary of floating-point tensors or the temperature is not a number.
-        ValueError: If there is only one modality, the anchor is none of them, shapes differ, the batch holds one
-            sample, a number is not finite, a row is all zero, or the temperature is not above zero.
 
     Example:
         >>> import torch
         >>> list(binding_terms({"image": torch.eye(2), "text": torch.eye(2), "audio": torch.eye(2)}, anchor="image"))
         ['text', 'audio']
-
-    Source:
-        Girdhar et al., "ImageBind: One Embedding Space To Bind Them All", 2023, Eq. 1.
     """
     _check.by_modality("embeddings", embeddings, least=2)
     _check.one_of("anchor", anchor, embeddings)
     _check.embeddings(**{f"embeddings[{name!r}]": z for name, z in embeddings.items()})
-    _check.positive("temperature", temperature)
+    _check.temperature("temperature", temperature)
     return {
-        name: nt_xent(embeddings[anchor], z, temperature=temperature)
+        name: nt_xent_core(embeddings[anchor], z, temperature=temperature)
         for name, z in embeddings.items()
         if name != anchor
     }
@@ -61,7 +48,7 @@ def binding_loss(embeddings: Mapping[str, Tensor], *, anchor: str, temperature: 
     Args:
         embeddings: Two or more modalities by name, each of shape ``(N, D)``, ``N >= 2``; normalised inside.
         anchor: The modality that all others are aligned with, a key of ``embeddings``.
-        temperature: Above zero; a float or a scalar tensor.
+        temperature: Above zero, from 1e-18 to 1e18; a float or a scalar tensor.
 
     Returns:
         Scalar, in nats; computed in float32 for bfloat16 and float16 input.
@@ -69,7 +56,7 @@ def binding_loss(embeddings: Mapping[str, Tensor], *, anchor: str, temperature: 
     Raises:
         TypeError: If ``embeddings`` is not a dictionary of floating-point tensors or the temperature is not a number.
         ValueError: If there is only one modality, the anchor is none of them, shapes differ, the batch holds one
-            sample, a number is not finite, a row is all zero, or the temperature is not above zero.
+            sample, or the temperature is out of range; and, on the CPU, if a number is not finite or a row is all zero.
 
     Example:
         >>> import torch

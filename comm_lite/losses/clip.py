@@ -7,36 +7,23 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from comm_lite import _check
-from comm_lite.losses.infonce import cosine
+from comm_lite.losses.infonce import cosine_core
 
 
 def clip_terms(image: Tensor, text: Tensor, *, logit_scale: float | Tensor) -> dict[str, Tensor]:
-    r"""Both directions of the CLIP loss; their mean is :func:`clip_loss`.
-
-    Args:
-        image: Embeddings, shape ``(N, D)``, ``N >= 2``; normalised inside.
-        text: Embeddings, shape ``(N, D)``; row ``i`` belongs to image ``i``.
-        logit_scale: One over the temperature, above zero; a float or a scalar tensor.
+    r"""Both directions of :func:`clip_loss`, whose arguments it takes and whose errors it raises.
 
     Returns:
         ``image_to_text`` (find the text of each image) and ``text_to_image``, scalars in nats.
-
-    Raises:
-        TypeError: If an argument is not a floating-point tensor or the scale is not a number.
-        ValueError: If shapes differ, the batch holds one pair, a number is not finite, a row is all zero, or the
-            scale is not above zero.
 
     Example:
         >>> terms = clip_terms(torch.ones(4, 2), torch.ones(4, 2), logit_scale=10.0)
         >>> {name: round(term.exp().item(), 3) for name, term in terms.items()}  # four candidates, all alike
         {'image_to_text': 4.0, 'text_to_image': 4.0}
-
-    Source:
-        Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", 2021, Figure 3.
     """
     _check.embeddings(image=image, text=text)
-    _check.positive("logit_scale", logit_scale)
-    logits = logit_scale * cosine(image, text)  # (N, N), one matrix serves both directions
+    _check.temperature("logit_scale", logit_scale)
+    logits = logit_scale * cosine_core(image, text)  # (N, N), one matrix serves both directions
     own = torch.arange(len(image), device=image.device)
     return {"image_to_text": F.cross_entropy(logits, own), "text_to_image": F.cross_entropy(logits.T, own)}
 
@@ -55,7 +42,7 @@ def clip_loss(image: Tensor, text: Tensor, *, logit_scale: float | Tensor) -> Te
     Args:
         image: Embeddings, shape ``(N, D)``, ``N >= 2``; normalised inside.
         text: Embeddings, shape ``(N, D)``; row ``i`` belongs to image ``i``.
-        logit_scale: One over the temperature, above zero. A float, or the scalar tensor ``log_scale.exp()`` of a learnt
+        logit_scale: One over the temperature, from 1e-18 to 1e18. A float, or the scalar tensor ``log_scale.exp()`` of a learnt
             parameter; the gradient then reaches it. CLIP starts at 1 / 0.07 and keeps it at most 100, which is up to
             the caller.
 
@@ -64,8 +51,8 @@ def clip_loss(image: Tensor, text: Tensor, *, logit_scale: float | Tensor) -> Te
 
     Raises:
         TypeError: If an argument is not a floating-point tensor or the scale is not a number.
-        ValueError: If shapes differ, the batch holds one pair, a number is not finite, a row is all zero, or the
-            scale is not above zero.
+        ValueError: If shapes differ, the batch holds one pair, or the scale is out of range; and, on the CPU, if a
+            number is not finite or a row is all zero.
 
     Example:
         >>> log_scale = torch.zeros((), requires_grad=True)

@@ -8,37 +8,26 @@ from itertools import combinations
 from torch import Tensor
 
 from comm_lite import _check
-from comm_lite.losses.infonce import nt_xent
+from comm_lite.losses.infonce import nt_xent_core
 
 
 def cmc_terms(embeddings: Mapping[str, Tensor], *, temperature: float | Tensor = 0.1) -> dict[tuple[str, str], Tensor]:
-    r"""One NT-Xent per pair of modalities; their mean is :func:`cmc_loss`.
-
-    Args:
-        embeddings: Two or more modalities by name, each of shape ``(N, D)``, ``N >= 2``; normalised inside.
-        temperature: Above zero; a float or a scalar tensor.
+    r"""The terms that make up :func:`cmc_loss`, whose arguments it takes and whose errors it raises.
 
     Returns:
         ``(first, second)`` -> scalar in nats, one for each of the :math:`M (M - 1) / 2` pairs, in the given order.
-
-    Raises:
-        TypeError: If ``embeddings`` is not a dictionary of floating-point tensors or the temperature is not a number.
-        ValueError: If there is only one modality, shapes differ, the batch holds one sample, a number is not finite,
-            a row is all zero, or the temperature is not above zero.
 
     Example:
         >>> import torch
         >>> list(cmc_terms({"image": torch.eye(2), "text": torch.eye(2), "audio": torch.eye(2)}))
         [('image', 'text'), ('image', 'audio'), ('text', 'audio')]
-
-    Source:
-        Tian, Krishnan and Isola, "Contrastive Multiview Coding", 2020, section 3.2 ("full graph").
     """
     _check.by_modality("embeddings", embeddings, least=2)
     _check.embeddings(**{f"embeddings[{name!r}]": z for name, z in embeddings.items()})
-    _check.positive("temperature", temperature)
+    _check.temperature("temperature", temperature)
     return {
-        (a, b): nt_xent(embeddings[a], embeddings[b], temperature=temperature) for a, b in combinations(embeddings, 2)
+        (a, b): nt_xent_core(embeddings[a], embeddings[b], temperature=temperature)
+        for a, b in combinations(embeddings, 2)
     }
 
 
@@ -55,15 +44,15 @@ def cmc_loss(embeddings: Mapping[str, Tensor], *, temperature: float | Tensor = 
 
     Args:
         embeddings: Two or more modalities by name, each of shape ``(N, D)``, ``N >= 2``; normalised inside.
-        temperature: Above zero; a float or a scalar tensor.
+        temperature: Above zero, from 1e-18 to 1e18; a float or a scalar tensor.
 
     Returns:
         Scalar, in nats; computed in float32 for bfloat16 and float16 input.
 
     Raises:
         TypeError: If ``embeddings`` is not a dictionary of floating-point tensors or the temperature is not a number.
-        ValueError: If there is only one modality, shapes differ, the batch holds one sample, a number is not finite,
-            a row is all zero, or the temperature is not above zero.
+        ValueError: If there is only one modality, shapes differ, the batch holds one sample, or the temperature is out
+            of range; and, on the CPU, if a number is not finite or a row is all zero.
 
     Example:
         >>> import torch

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from comm_lite import _check
-from comm_lite.losses.infonce import nt_xent
+from comm_lite.losses.infonce import nt_xent_core
 
 
 def comm_terms(
@@ -18,34 +18,17 @@ def comm_terms(
     *,
     temperature: float | Tensor = 0.1,
 ) -> dict[str, Tensor]:
-    r"""The terms of the CoMM loss; their sum is :func:`comm_loss`.
-
-    Args:
-        fused1: Embeddings of the first augmented view, all modalities fused, shape ``(N, D)``, ``N >= 2``.
-        fused2: Embeddings of the second augmented view, shape ``(N, D)``.
-        unimodal1: By modality name, embeddings of the first view with that modality alone, each ``(N, D)``.
-        unimodal2: The same for the second view; the same names.
-        temperature: Above zero; a float or a scalar tensor.
+    r"""The terms that make up :func:`comm_loss`, whose arguments it takes and whose errors it raises.
 
     Returns:
         ``joint`` (:math:`\mathcal{L}`, carries redundancy, uniqueness and synergy) and one entry per modality
         (:math:`\mathcal{L}_i`, redundancy and the uniqueness of that modality), scalars in nats.
-
-    Raises:
-        TypeError: If an embedding is not a floating-point tensor, ``unimodal1`` or ``unimodal2`` is not a dictionary,
-            or the temperature is not a number.
-        ValueError: If the two dictionaries name different modalities or none, a modality is called "joint", shapes
-            differ, the batch holds one sample, a number is not finite, a row is all zero, or the temperature is not
-            above zero.
 
     Example:
         >>> import torch
         >>> z = torch.eye(2)
         >>> list(comm_terms(z, z, {"image": z, "text": z}, {"image": z, "text": z}))
         ['joint', 'image', 'text']
-
-    Source:
-        Dufumier, Castillo-Navarro, Tuia and Thiran, "What to align in multimodal contrastive learning?", 2025, Eq. 7.
     """
     _check.by_modality("unimodal1", unimodal1, reserved=("joint",))
     _check.by_modality("unimodal2", unimodal2, reserved=("joint",))
@@ -53,12 +36,12 @@ def comm_terms(
     alone1 = {f"unimodal1[{name!r}]": z for name, z in unimodal1.items()}
     alone2 = {f"unimodal2[{name!r}]": z for name, z in unimodal2.items()}
     _check.embeddings(fused1=fused1, fused2=fused2, **alone1, **alone2)
-    _check.positive("temperature", temperature)
-    terms = {"joint": nt_xent(fused1, fused2, temperature=temperature)}
+    _check.temperature("temperature", temperature)
+    terms = {"joint": nt_xent_core(fused1, fused2, temperature=temperature)}
     for name in unimodal1:
         # Always against the fused embedding of the *other* view, so that no pair shares its augmentation.
-        ahead = nt_xent(unimodal1[name], fused2, temperature=temperature)
-        back = nt_xent(unimodal2[name], fused1, temperature=temperature)
+        ahead = nt_xent_core(unimodal1[name], fused2, temperature=temperature)
+        back = nt_xent_core(unimodal2[name], fused1, temperature=temperature)
         terms[name] = (ahead + back) / 2
     return terms
 
@@ -88,7 +71,7 @@ def comm_loss(
         fused2: Embeddings of the second augmented view, shape ``(N, D)``; row ``i`` is the same sample.
         unimodal1: By modality name, embeddings of the first view with that modality alone, each ``(N, D)``.
         unimodal2: The same for the second view; the same names.
-        temperature: Above zero; a float or a scalar tensor.
+        temperature: Above zero, from 1e-18 to 1e18; a float or a scalar tensor.
 
     Returns:
         Scalar, in nats; computed in float32 for bfloat16 and float16 input.
@@ -97,8 +80,8 @@ def comm_loss(
         TypeError: If an embedding is not a floating-point tensor, ``unimodal1`` or ``unimodal2`` is not a dictionary,
             or the temperature is not a number.
         ValueError: If the two dictionaries name different modalities or none, a modality is called "joint", shapes
-            differ, the batch holds one sample, a number is not finite, a row is all zero, or the temperature is not
-            above zero.
+            differ, the batch holds one sample, or the temperature is out of range; and, on the CPU, if a number is not
+            finite or a row is all zero.
 
     Example:
         >>> import torch

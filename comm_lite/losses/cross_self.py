@@ -5,43 +5,28 @@ from __future__ import annotations
 from torch import Tensor
 
 from comm_lite import _check
-from comm_lite.losses.infonce import nt_xent
+from comm_lite.losses.infonce import nt_xent_core
 
 
 def cross_self_terms(
     first: Tensor, second: Tensor, first_views: Tensor, second_views: Tensor, *, temperature: float | Tensor = 0.1
 ) -> dict[str, Tensor]:
-    r"""The three terms of Cross+Self; their sum is :func:`cross_self_loss`.
-
-    Args:
-        first: Embeddings of the first modality, shape ``(N, D)``, ``N >= 2``; normalised inside.
-        second: Embeddings of the second modality, shape ``(N, D)``.
-        first_views: Embeddings of another augmented view of the first modality, shape ``(N, D)``.
-        second_views: The same for the second modality, shape ``(N, D)``.
-        temperature: Above zero; a float or a scalar tensor.
+    r"""The three terms of :func:`cross_self_loss`, whose arguments it takes and whose errors it raises.
 
     Returns:
         ``cross`` (between the modalities), ``first`` and ``second`` (within each), scalars in nats.
-
-    Raises:
-        TypeError: If an argument is not a floating-point tensor or the temperature is not a number.
-        ValueError: If shapes differ, the batch holds one sample, a number is not finite, a row is all zero, or the
-            temperature is not above zero.
 
     Example:
         >>> import torch
         >>> list(cross_self_terms(torch.eye(2), torch.eye(2), torch.eye(2), torch.eye(2)))
         ['cross', 'first', 'second']
-
-    Source:
-        Mu, Kirillov, Wagner and Xie, "SLIP: Self-supervision meets Language-Image Pre-training", 2021, section 3.
     """
     _check.embeddings(first=first, second=second, first_views=first_views, second_views=second_views)
-    _check.positive("temperature", temperature)
+    _check.temperature("temperature", temperature)
     return {
-        "cross": nt_xent(first, second, temperature=temperature),
-        "first": nt_xent(first, first_views, temperature=temperature),
-        "second": nt_xent(second, second_views, temperature=temperature),
+        "cross": nt_xent_core(first, second, temperature=temperature),
+        "first": nt_xent_core(first, first_views, temperature=temperature),
+        "second": nt_xent_core(second, second_views, temperature=temperature),
     }
 
 
@@ -65,15 +50,15 @@ def cross_self_loss(
         second: Embeddings of an augmented view of the second modality, shape ``(N, D)``; row ``i`` is the same sample.
         first_views: Embeddings of another augmented view of the first modality, shape ``(N, D)``.
         second_views: Embeddings of another augmented view of the second modality, shape ``(N, D)``.
-        temperature: Above zero; a float or a scalar tensor.
+        temperature: Above zero, from 1e-18 to 1e18; a float or a scalar tensor.
 
     Returns:
         Scalar, in nats; computed in float32 for bfloat16 and float16 input.
 
     Raises:
         TypeError: If an argument is not a floating-point tensor or the temperature is not a number.
-        ValueError: If shapes differ, the batch holds one sample, a number is not finite, a row is all zero, or the
-            temperature is not above zero.
+        ValueError: If shapes differ, the batch holds one sample, or the temperature is out of range; and, on the CPU,
+            if a number is not finite or a row is all zero.
 
     Example:
         >>> import torch

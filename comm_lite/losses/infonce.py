@@ -1,15 +1,44 @@
 r"""InfoNCE in its two common shapes: one direction, and two views of a batch with each other (NT-Xent).
 
+Each stands here twice: the public function checks its arguments once and calls a core that checks nothing and never
+waits for the device. Other losses check for themselves and call the cores.
+
 Shapes: ``N`` pairs in the batch, ``D`` width of an embedding.
 """
 
 from __future__ import annotations
+
+import math
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from comm_lite import _check
+
+
+def cosine_core(a: Tensor, b: Tensor) -> Tensor:
+    r"""Compute :func:`cosine`, whose arguments it takes, without checking them.
+
+    Returns:
+        Similarities, shape ``(A, B)``.
+
+    Example:
+        >>> cosine_core(torch.tensor([[2.0, 0.0]]), torch.tensor([[0.0, 1.0]])).item()
+        0.0
+    """
+    dtype = torch.promote_types(torch.promote_types(a.dtype, b.dtype), torch.float32)
+    unit_a, unit_b = (_unit(z.to(dtype)) for z in (a, b))
+    with torch.autocast(a.device.type, enabled=False):
+        return unit_a @ unit_b.T  # (eq-cosine)
+
+
+def _unit(z: Tensor) -> Tensor:
+    r"""Bring rows to length 1, whatever their length; rows of zeros stay and get no gradient."""
+    largest = torch.linalg.vector_norm(z.detach(), math.inf, dim=1, keepdim=True)
+    squares = (largest > 1e-9) & (largest < 1e9)  # elsewhere they could leave float32: divide by the largest first
+    scale = torch.where(squares, 1.0, largest).masked_fill(largest == 0, math.inf)
+    return F.normalize(z / scale, dim=1)
 
 
 def cosine(a: Tensor, b: Tensor) -> Tensor:
@@ -19,10 +48,10 @@ def cosine(a: Tensor, b: Tensor) -> Tensor:
         \cos(a_i, b_j) = \frac{\sum_d a_{id}\, b_{jd}}{\sqrt{\sum_d a_{id}^2} \sqrt{\sum_d b_{jd}^2}}
 
     Mixed precision is switched off inside: bfloat16 keeps 8 bits, so at temperature 0.1 a logit near 10 would be off
-    by up to 0.03. float64 stays float64.
+    by up to 0.03. float64 stays float64, and of two precisions the higher counts.
 
     Args:
-        a: Embeddings, shape ``(A, D)``, of any length above zero.
+        a: Embeddings, shape ``(A, D)``, ``D >= 1``, of any length above zero.
         b: Embeddings, shape ``(B, D)``.
 
     Returns:
@@ -30,17 +59,32 @@ def cosine(a: Tensor, b: Tensor) -> Tensor:
 
     Raises:
         TypeError: If an argument is not a tensor.
-        ValueError: If an argument does not have two axes.
+        ValueError: If an argument does not have two axes, or the widths differ or are 0.
 
     Example:
-        >>> cosine(torch.tensor([[2.0, 0.0]]), torch.tensor([[1.0, 0.0], [0.0, 3.0], [-1.0, 0.0]]))
+        >>> cosine(torch.tensor([[2.0, 0.0]]), torch.tensor([[1.0, 0.0], [0.0, 3e-30], [-1.0, 0.0]]))
         tensor([[ 1.,  0., -1.]])
     """
     _check.shape("a", a, "A D")
     _check.shape("b", b, "B D")
-    unit_a, unit_b = (F.normalize(z.to(torch.promote_types(z.dtype, torch.float32)), dim=1) for z in (a, b))
-    with torch.autocast(a.device.type, enabled=False):
-        return unit_a @ unit_b.T  # (eq-cosine)
+    if not a.shape[1] == b.shape[1] > 0:
+        raise ValueError(f"b must have the width of a, at least 1, got {tuple(a.shape)} and {tuple(b.shape)}; project them alike")
+    return cosine_core(a, b)
+
+
+def info_nce_core(query: Tensor, key: Tensor, *, temperature: float | Tensor) -> Tensor:
+    r"""Compute :func:`info_nce`, whose arguments it takes, without checking them.
+
+    Returns:
+        Scalar, in nats.
+
+    Example:
+        >>> round(info_nce_core(torch.ones(4, 2), torch.ones(4, 2), temperature=0.1).exp().item(), 3)
+        4.0
+    """
+    logits = cosine_core(query, key) / temperature  # (N, N)
+    own = torch.arange(len(query), device=query.device)
+    return F.cross_entropy(logits, own)  # (eq-info-nce)
 
 
 def info_nce(query: Tensor, key: Tensor, *, temperature: float | Tensor) -> Tensor:
@@ -57,15 +101,15 @@ def info_nce(query: Tensor, key: Tensor, *, temperature: float | Tensor) -> Tens
     Args:
         query: Embeddings, shape ``(N, D)``, ``N >= 2``; normalised inside.
         key: Embeddings, shape ``(N, D)``; row ``i`` is the positive of query ``i``, all other rows are its negatives.
-        temperature: Above zero; a float, or a scalar tensor when it is learnt.
+        temperature: Above zero, from 1e-18 to 1e18; a float, or a scalar tensor when it is learnt.
 
     Returns:
         Scalar, in nats; computed in float32 for bfloat16 and float16 input.
 
     Raises:
         TypeError: If an argument is not a floating-point tensor or the temperature is not a number.
-        ValueError: If shapes differ, the batch holds one pair, a number is not finite, a row is all zero, or the
-            temperature is not above zero.
+        ValueError: If shapes differ, the batch holds one pair, or the temperature is out of range; and, on the CPU,
+            if a number is not finite or a row is all zero.
 
     Example:
         >>> z = torch.eye(4)
@@ -77,10 +121,25 @@ def info_nce(query: Tensor, key: Tensor, *, temperature: float | Tensor) -> Tens
         Differs from it in the score: cosine over temperature in place of a learnt bilinear form.
     """
     _check.embeddings(query=query, key=key)
-    _check.positive("temperature", temperature)
-    logits = cosine(query, key) / temperature  # (N, N)
-    own = torch.arange(len(query), device=query.device)
-    return F.cross_entropy(logits, own)  # (eq-info-nce)
+    _check.temperature("temperature", temperature)
+    return info_nce_core(query, key, temperature=temperature)
+
+
+def nt_xent_core(z1: Tensor, z2: Tensor, *, temperature: float | Tensor) -> Tensor:
+    r"""Compute :func:`nt_xent`, whose arguments it takes, without checking them.
+
+    Returns:
+        Scalar, in nats.
+
+    Example:
+        >>> round(nt_xent_core(torch.ones(4, 2), torch.ones(4, 2), temperature=0.1).exp().item(), 3)
+        7.0
+    """
+    z = torch.cat([z1, z2])  # (2N, D)
+    logits = cosine_core(z, z) / temperature  # (2N, 2N)
+    logits = logits.fill_diagonal_(float("-inf"))  # nobody is their own candidate
+    partner = torch.arange(len(z), device=z.device).roll(len(z1))
+    return F.cross_entropy(logits, partner)  # (eq-nt-xent)
 
 
 def nt_xent(z1: Tensor, z2: Tensor, *, temperature: float | Tensor = 0.1) -> Tensor:
@@ -99,15 +158,15 @@ def nt_xent(z1: Tensor, z2: Tensor, *, temperature: float | Tensor = 0.1) -> Ten
     Args:
         z1: Embeddings of the first view, shape ``(N, D)``, ``N >= 2``; normalised inside.
         z2: Embeddings of the second view, shape ``(N, D)``; row ``i`` of both is the same sample.
-        temperature: Above zero; a float, or a scalar tensor when it is learnt.
+        temperature: Above zero, from 1e-18 to 1e18; a float, or a scalar tensor when it is learnt.
 
     Returns:
         Scalar, in nats; computed in float32 for bfloat16 and float16 input.
 
     Raises:
         TypeError: If a view is not a floating-point tensor or the temperature is not a number.
-        ValueError: If shapes differ, the batch holds one pair, a number is not finite, a row is all zero, or the
-            temperature is not above zero.
+        ValueError: If shapes differ, the batch holds one pair, or the temperature is out of range; and, on the CPU,
+            if a number is not finite or a row is all zero.
 
     Example:
         >>> z = torch.ones(8, 4)  # collapse: all candidates look alike
@@ -119,9 +178,5 @@ def nt_xent(z1: Tensor, z2: Tensor, *, temperature: float | Tensor = 0.1) -> Ten
         2020, Eq. 1.
     """
     _check.embeddings(z1=z1, z2=z2)
-    _check.positive("temperature", temperature)
-    z = torch.cat([z1, z2])  # (2N, D)
-    logits = cosine(z, z) / temperature  # (2N, 2N)
-    logits = logits.fill_diagonal_(float("-inf"))  # nobody is their own candidate
-    partner = torch.arange(len(z), device=z.device).roll(len(z1))
-    return F.cross_entropy(logits, partner)  # (eq-nt-xent)
+    _check.temperature("temperature", temperature)
+    return nt_xent_core(z1, z2, temperature=temperature)

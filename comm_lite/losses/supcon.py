@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from comm_lite import _check
-from comm_lite.losses.infonce import cosine
+from comm_lite.losses.infonce import cosine_core
 
 
 def supcon_loss(z: Tensor, labels: Tensor, *, temperature: float | Tensor = 0.1) -> Tensor:
@@ -23,16 +23,17 @@ def supcon_loss(z: Tensor, labels: Tensor, *, temperature: float | Tensor = 0.1)
     Args:
         z: Embeddings, all views stacked, shape ``(N, D)``, ``N >= 2``; normalised inside.
         labels: Integers, shape ``(N,)``.
-        temperature: Above zero; a float or a scalar tensor.
+        temperature: Above zero, from 1e-18 to 1e18; a float or a scalar tensor.
 
     Returns:
-        Scalar, in nats; computed in float32 for bfloat16 and float16 input.
+        Scalar, in nats; computed in float32 for bfloat16 and float16 input. NaN where values are not looked at and no
+        label comes twice.
 
     Raises:
         TypeError: If ``z`` is not a floating-point tensor, ``labels`` not an integer tensor, or the temperature is not
             a number.
-        ValueError: If shapes do not fit, no label comes twice, a number is not finite, a row is all zero, or the
-            temperature is not above zero.
+        ValueError: If shapes do not fit or the temperature is out of range; and, on the CPU, if no label comes twice, a
+            number is not finite or a row is all zero.
 
     Example:
         >>> z = torch.ones(8, 4)
@@ -47,13 +48,13 @@ def supcon_loss(z: Tensor, labels: Tensor, *, temperature: float | Tensor = 0.1)
     _check.shape("labels", labels, "N")
     _check.rows("labels", labels, len(z))
     _check.integers("labels", labels)
-    _check.positive("temperature", temperature)
+    _check.temperature("temperature", temperature)
     myself = torch.eye(len(z), dtype=torch.bool, device=z.device)
     alike = (labels[:, None] == labels[None, :]) & ~myself  # (N, N)
     positives = alike.sum(1)
-    if not positives.any():
+    if _check.values_of(labels) and not positives.any():
         raise ValueError(f"labels must hold one that comes twice, got {len(z)} different ones; use a larger batch")
-    logits = (cosine(z, z) / temperature).masked_fill(myself, float("-inf"))
+    logits = (cosine_core(z, z) / temperature).masked_fill(myself, float("-inf"))
     log_p = logits.log_softmax(dim=1)
     chosen = log_p.masked_fill(~alike, 0.0).sum(1) / positives.clamp(min=1)
-    return -chosen[positives > 0].mean()  # (eq-supcon)
+    return -chosen.sum() / (positives > 0).sum()  # (eq-supcon)
