@@ -50,10 +50,10 @@ def positive(name: str, value: float) -> None:
 
 
 def temperature(name: str, value: float | Tensor) -> None:
-    r"""Raise unless ``value``, a float or a scalar tensor, is above zero and neither its square nor one over it is lost.
+    r"""Raise unless ``value``, a float or a scalar tensor, keeps its square and inverse square in float32.
 
-    The bounds are those of float32: the gradient of a learnt temperature holds its inverse square. A tensor that is not
-    to be looked at (see `values_of`) has its type and shape checked alone.
+    The gradient of a learnt temperature holds its inverse square. Of a tensor that is not to be looked at (see
+    `values_of`) type and shape alone are checked.
     """
     if isinstance(value, Tensor) and value.ndim == 0 and not values_of(value):
         if value.is_complex() or value.dtype == torch.bool:
@@ -108,7 +108,7 @@ def integers(name: str, value: Tensor) -> None:
 
 
 def embeddings(*, least: int = 2, **tensors: Tensor) -> None:
-    r"""Raise unless all tensors are floating, of one shape ``(B, D)``, ``B >= least``, finite and without rows of zeros.
+    r"""Raise unless all tensors are floating, of one shape ``(B, D)``, ``B >= least``, finite, no row all zero.
 
     The last two are looked at where `values_of` says so.
     """

@@ -42,9 +42,9 @@ def clip_loss(image: Tensor, text: Tensor, *, logit_scale: float | Tensor) -> Te
     Args:
         image: Embeddings, shape ``(N, D)``, ``N >= 2``; normalised inside.
         text: Embeddings, shape ``(N, D)``; row ``i`` belongs to image ``i``.
-        logit_scale: One over the temperature, from 1e-18 to 1e18. A float, or the scalar tensor ``log_scale.exp()`` of a learnt
-            parameter; the gradient then reaches it. CLIP starts at 1 / 0.07 and keeps it at most 100, which is up to
-            the caller.
+        logit_scale: One over the temperature, from 1e-18 to 1e18. A float, or the scalar tensor ``log_scale.exp()`` of
+            a learnt parameter; the gradient then reaches it. CLIP starts at 1 / 0.07 and keeps it at most 100, which
+            is up to the caller.
 
     Returns:
         Scalar, in nats; computed in float32 for bfloat16 and float16 input.

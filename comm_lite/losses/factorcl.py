@@ -1,17 +1,25 @@
-r"""FactorCL: shared and unique information of two modalities, each held by an embedding of its own."""
+r"""FactorCL: what two modalities share and what each has to itself, six bounds with heads and a critic each.
+
+Shapes: ``N`` pairs in the batch, ``D`` width of a representation, ``P`` width of a head.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from comm_lite import _check
-from comm_lite.losses.infonce import cosine
+from comm_lite.losses.infonce import cosine_core
+
+Views = Mapping[str, Tensor]
+
+HEADS = ("shared", "shared_given_views", "unique", "unique_between", "unique_given_views")  # of each modality
+ALONE = ("unique_first", "unique_second")  # compare two views of one modality, through its head "unique"
+UPPER = ("shared_given_views", "unique_between")  # bounded from above; their critics have a step of their own
 
 
 class _Critic(nn.Module):
@@ -25,8 +33,7 @@ class _Critic(nn.Module):
         )
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
-        like = self.left[0].weight.dtype  # embeddings may come in half or double precision
-        return cosine(self.left(a.to(like)), self.right(b.to(like))) / self.temperature
+        return cosine_core(self.left(a), self.right(b)) / self.temperature
 
 
 def _nce(scores: Tensor) -> Tensor:
@@ -37,134 +44,155 @@ def _nce(scores: Tensor) -> Tensor:
 
 def _club(scores: Tensor) -> Tensor:
     r"""The upper bound, when the critic is the best one for NCE: scores of pairs less scores of strangers."""
-    return (scores.diagonal().mean() - scores.mean()).clamp(min=0)  # information is never negative
-
-
-def _fixed(critic: nn.Module, a: Tensor, b: Tensor) -> Tensor:
-    r"""Scores whose gradient reaches the embeddings and not the critic."""
-    return functional_call(critic, {name: weight.detach() for name, weight in critic.named_parameters()}, (a, b))
+    return scores.diagonal().mean() - scores.mean()
 
 
 class FactorCL(nn.Module):
-    r"""The FactorCL objective with the critics that its bounds need; see :eq:`eq-factorcl`.
+    r"""The FactorCL objective with its heads and critics; see :eq:`eq-factorcl`.
 
     .. math::
         \begin{aligned}
-        \mathrm{shared} &\ge I_{\mathrm{NCE}}(s_1; s_2) - I_{\mathrm{CLUB}}(s_1; s_2 \mid s_1^+, s_2^+) \\
-        \mathrm{unique}_m &\ge I_{\mathrm{NCE}}(u_m; u_m^+) - I_{\mathrm{CLUB}}(u_1; u_2)
-        + I_{\mathrm{NCE}}(u_1; u_2 \mid u_1^+, u_2^+)
+        \mathcal{L}_{\mathrm{FactorCL}} = &- I_{\mathrm{NCE}}(x_1; x_2) - I_{\mathrm{NCE}}(x_1; x_1^+)
+        - I_{\mathrm{NCE}}(x_2; x_2^+) - I_{\mathrm{NCE}}(x_1; x_2 \mid x_1^+, x_2^+) \\
+        &+ I_{\mathrm{CLUB}}(x_1; x_2) + I_{\mathrm{CLUB}}(x_1; x_2 \mid x_1^+, x_2^+)
         \end{aligned}
 
-    The loss is minus the sum of the three right-hand sides, plus what trains the critics. :math:`I_{\mathrm{NCE}}` is
-    :math:`\log N` minus InfoNCE; :math:`I_{\mathrm{CLUB}}` is the mean score of pairs less the mean score of all
-    combinations, under the critic that is best for NCE. A condition is met by letting the critic see an embedding
-    together with that of its own other view. Shared here means R - S and unique U + S, in the terms of partial
-    information: synergy counts against the one and for the other.
+    Here :math:`x_m` is ``first[m]`` and :math:`x_m^+` is ``second[m]``. Each term looks at them through linear heads of
+    its own and scores them with a critic of its own, so that what one term wants gone can stay with another.
+    :math:`I_{\mathrm{NCE}}` is :math:`\log N` minus InfoNCE; :math:`I_{\mathrm{CLUB}}` is the mean score of pairs less
+    the mean score of all combinations, under the critic that is best for NCE. A condition is met by letting the critic
+    see a row together with its other view. A score is at most 1 / temperature, so no term can run away. Guessing
+    costs 0.
 
-    The critic of an upper bound is fitted to the embeddings as they are (``critics``), and the embeddings are moved
-    under the critic as it is: neither can lower the bound by spoiling the other. A score is at most 1 / temperature,
-    so no term can run away. Guessing costs 0 apart from the critics' own :math:`2 \log N`.
-
-    For the views of the second modality the paper wants an augmentation that keeps what the first does not tell,
-    :math:`I(X_2; X_2^+ \mid X_1) = I(X_2; Y \mid X_1)`: strong crops where the shape is shared and the texture is not.
+    The critics of the two upper bounds are no part of what the loss trains: `fit_critics` fits them to the heads as
+    they are, and the loss moves heads and encoders under the critics as they are. Call it with every batch, before the
+    loss. What is read afterwards is the output of all heads, from `represent`.
 
     Args:
-        dim: Width D of every embedding.
+        modalities: The names of the two modalities, first and second; the order of a dictionary plays no part.
+        dim: Width D of a representation.
+        out: Width P of a head.
         hidden: Width of the critics.
         temperature: Of the critics, above zero.
+        critic_lr: Learning rate of `fit_critics`, above zero.
+        critic_steps: Steps that `fit_critics` takes on a batch.
 
     Raises:
-        ValueError: If a number is out of range.
+        TypeError: If the names are not texts or a number is none.
+        ValueError: If there are not two names, or a number is out of range.
 
     Example:
-        >>> import torch
-        >>> objective = FactorCL(4)
-        >>> z = {"image": torch.randn(8, 4), "text": torch.randn(8, 4)}
-        >>> len(objective.terms(z, z, z, z)), objective(z, z, z, z).ndim
-        (7, 0)
+        >>> objective = FactorCL(("image", "text"), 4, out=3)
+        >>> first, second = ({"image": torch.randn(8, 4), "text": torch.randn(8, 4)} for _ in range(2))
+        >>> objective.fit_critics(first, second)
+        >>> objective(first, second).ndim, len(objective.terms(first, second)), objective.represent(first).shape
+        (0, 6, torch.Size([8, 30]))
 
     Source:
-        Liang et al., "Factorized Contrastive Learning: Going Beyond Multi-view Redundancy", 2023, section 3.
-        Differs from the authors' code, where the critic of one conditional term sees an embedding twice instead of
-        with its other view; in the critics, which are cosines of projections instead of perceptrons of a
-        concatenation, so that all N x N scores are one product; and in an upper bound below zero, which counts as zero.
-        As in the authors' code, negatives of a conditional term come from the whole batch, so that it estimates
-        :math:`I(X_1, X_1^+; X_2, X_2^+)`, which is at least :math:`I(X_1; X_2 \mid X_1^+, X_2^+)`.
+        Liang et al., "Factorized Contrastive Learning: Going Beyond Multi-view Redundancy", 2023, section 3 and the
+        loss as it was run, appendix D, where each term counts once (minus the sum of all shared and unique parts would
+        count two of them twice).
+        Differs from the authors' code, where the critic of one conditional term sees a row twice instead of with its
+        other view; and in the critics, which are cosines of projections instead of perceptrons of a concatenation, so
+        that all N x N scores are one product. As in the authors' code, negatives of a conditional term come from the
+        whole batch, so that it estimates :math:`I(x_1, x_1^+; x_2, x_2^+)`.
     """
 
-    def __init__(self, dim: int, *, hidden: int = 128, temperature: float = 0.1) -> None:
-        super().__init__()
-        _check.whole("dim", dim)
-        _check.whole("hidden", hidden)
-        _check.positive("temperature", temperature)
-        self.dim = dim
-        self.shared = _Critic(dim, hidden, temperature)
-        self.shared_given_views = _Critic(2 * dim, hidden, temperature)
-        self.unique_first = _Critic(dim, hidden, temperature)
-        self.unique_second = _Critic(dim, hidden, temperature)
-        self.unique_between = _Critic(dim, hidden, temperature)
-        self.unique_given_views = _Critic(2 * dim, hidden, temperature)
-
-    def terms(
+    def __init__(
         self,
-        shared: Mapping[str, Tensor],
-        unique: Mapping[str, Tensor],
-        shared_views: Mapping[str, Tensor],
-        unique_views: Mapping[str, Tensor],
-    ) -> dict[str, Tensor]:
-        r"""Return the six bounds and the loss of the critics, in nats; `forward` adds them with their signs.
+        modalities: Iterable[str],
+        dim: int,
+        *,
+        out: int = 128,
+        hidden: int = 128,
+        temperature: float = 0.1,
+        critic_lr: float = 1e-3,
+        critic_steps: int = 1,
+    ) -> None:
+        super().__init__()
+        self.modalities = tuple(_check.texts("modalities", modalities))
+        if len(set(self.modalities)) != 2 or len(self.modalities) != 2:
+            raise ValueError(f"modalities must name two, got {list(self.modalities)}; FactorCL is defined for pairs")
+        for name, value in (("dim", dim), ("out", out), ("hidden", hidden), ("critic_steps", critic_steps)):
+            _check.whole(name, value)
+        _check.temperature("temperature", temperature)
+        _check.positive("critic_lr", critic_lr)
+        self.dim, self.critic_steps = dim, critic_steps
+        self.heads = nn.ModuleList(nn.ModuleDict({term: nn.Linear(dim, out) for term in HEADS}) for _ in range(2))
+        widths = {term: 2 * out if term.endswith("given_views") else out for term in HEADS if term != "unique"}
+        widths |= dict.fromkeys(ALONE, out)
+        self.critics = nn.ModuleDict({term: _Critic(width, hidden, temperature) for term, width in widths.items()})
+        fitted = [weight.requires_grad_(False) for term in UPPER for weight in self.critics[term].parameters()]
+        self._optimizer = torch.optim.Adam(fitted, lr=critic_lr)
+
+    def represent(self, z: Views) -> Tensor:
+        r"""Return the output of all heads side by side, shape ``(N, 10 P)``, of representations ``z`` by name."""
+        return torch.cat([head(part) for part, heads in self._sides(z) for head in heads.values()], dim=1)
+
+    def fit_critics(self, first: Views, second: Views) -> None:
+        r"""Fit the critics of the upper bounds to the heads as they are; arguments and errors as those of `terms`."""
+        self._refuse(first, second)
+        with torch.autocast(first[self.modalities[0]].device.type, enabled=False), torch.enable_grad():
+            seen = {term: [side.detach() for side in self._seen(term, first, second)] for term in UPPER}
+            weights = self._optimizer.param_groups[0]["params"]
+            for _ in range(self.critic_steps):
+                free = [weight.requires_grad_() for weight in weights]
+                loss = -sum(_nce(self.critics[term](*sides)) for term, sides in seen.items())
+                for weight, slope in zip(weights, torch.autograd.grad(loss, free), strict=True):
+                    weight.requires_grad_(False).grad = slope
+                self._optimizer.step()
+                self._optimizer.zero_grad()
+
+    def terms(self, first: Views, second: Views) -> dict[str, Tensor]:
+        r"""Return the six bounds in nats; `forward` adds them with their signs.
 
         Args:
-            shared: By name, the shared embedding of the first view of two modalities, each ``(N, D)``, ``N >= 2``.
-            unique: The same for the unique embedding.
-            shared_views: The shared embedding of the second view, by the same names.
-            unique_views: The unique embedding of the second view.
+            first: By name, the representations of one view of both modalities, each ``(N, D)``, ``N >= 2``.
+            second: The same of another view of the same samples.
 
         Returns:
-            Lower bounds ``shared``, ``unique_first``, ``unique_second`` and ``unique_given_views``, upper bounds
-            ``shared_given_views`` and ``unique_between``, and ``critics``, the InfoNCE of the critics of the upper
-            bounds; scalars.
+            Lower bounds ``shared``, ``unique_first``, ``unique_second`` and ``unique_given_views``, and upper bounds
+            ``shared_given_views`` and ``unique_between``; scalars.
 
         Raises:
             TypeError: If an argument is not a dictionary of floating-point tensors.
-            ValueError: If there are not two modalities, names or shapes differ, the batch holds one sample, a number
-                is not finite, or a row is all zero.
+            ValueError: If names, shapes or the width are others than wanted, or the batch holds one sample; and, on
+                the CPU, if a number is not finite or a row is all zero.
         """
-        given = {"shared": shared, "unique": unique, "shared_views": shared_views, "unique_views": unique_views}
-        for name, of in given.items():
-            _check.by_modality(name, of, least=2)
-            _check.same_keys(name, of, "shared", shared)
-            if len(of) > 2:
-                raise ValueError(f"{name} must hold two modalities, got {sorted(of)}; FactorCL is defined for pairs")
-        _check.embeddings(**{f"{name}[{key!r}]": z for name, of in given.items() for key, z in of.items()})
-        one, two = shared
-        if shared[one].shape[1] != self.dim:
-            raise ValueError(
-                f"embeddings must have width {self.dim}, got {shared[one].shape[1]}; build FactorCL with their width"
-            )
-        s1, s2, u1, u2 = shared[one], shared[two], unique[one], unique[two]
-        both_s = [torch.cat([shared[name], shared_views[name]], dim=1) for name in (one, two)]
-        both_u = [torch.cat([unique[name], unique_views[name]], dim=1) for name in (one, two)]
-        fit = [self.shared_given_views(*(z.detach() for z in both_s)), self.unique_between(u1.detach(), u2.detach())]
-        return {
-            "shared": _nce(self.shared(s1, s2)),
-            "shared_given_views": _club(_fixed(self.shared_given_views, *both_s)),
-            "unique_first": _nce(self.unique_first(u1, unique_views[one])),
-            "unique_second": _nce(self.unique_second(u2, unique_views[two])),
-            "unique_between": _club(_fixed(self.unique_between, u1, u2)),
-            "unique_given_views": _nce(self.unique_given_views(*both_u)),
-            "critics": sum(math.log(len(scores)) - _nce(scores) for scores in fit),
-        }
+        self._refuse(first, second)
+        found = {}
+        for term, critic in self.critics.items():
+            scores = critic(*self._seen(term, first, second))
+            found[term] = _club(scores) if term in UPPER else _nce(scores)
+        return found
 
-    def forward(
-        self,
-        shared: Mapping[str, Tensor],
-        unique: Mapping[str, Tensor],
-        shared_views: Mapping[str, Tensor],
-        unique_views: Mapping[str, Tensor],
-    ) -> Tensor:
+    def forward(self, first: Views, second: Views) -> Tensor:
         r"""Return the loss in nats, a scalar; arguments and errors as those of `terms`."""
-        t = self.terms(shared, unique, shared_views, unique_views)
-        kept_shared = t["shared"] - t["shared_given_views"]
-        kept_unique = t["unique_first"] + t["unique_second"] + 2 * (t["unique_given_views"] - t["unique_between"])
-        return t["critics"] - kept_shared - kept_unique  # (eq-factorcl)
+        t = self.terms(first, second)
+        kept = t["shared"] + t["unique_first"] + t["unique_second"] + t["unique_given_views"]
+        return t["unique_between"] + t["shared_given_views"] - kept  # (eq-factorcl)
+
+    def _sides(self, z: Views) -> list[tuple[Tensor, nn.ModuleDict]]:
+        like = self.heads[0]["shared"].weight.dtype  # representations may come in half or double precision
+        return [(z[name].to(like), heads) for name, heads in zip(self.modalities, self.heads, strict=True)]
+
+    def _seen(self, term: str, first: Views, second: Views) -> list[Tensor]:
+        r"""The two embeddings (N, P or 2P) that the critic of a term compares."""
+        ones, others = self._sides(first), self._sides(second)
+        if term in ALONE:
+            (one, heads), (other, _) = ones[ALONE.index(term)], others[ALONE.index(term)]
+            return [heads["unique"](one), heads["unique"](other)]
+        if term.endswith("given_views"):
+            pairs = zip(ones, others, strict=True)
+            return [torch.cat([heads[term](one), heads[term](other)], dim=1) for (one, heads), (other, _) in pairs]
+        return [heads[term](one) for one, heads in ones]
+
+    def _refuse(self, first: Views, second: Views) -> None:
+        views = {"first": first, "second": second}
+        for name, of in views.items():
+            _check.by_modality(name, of)
+            _check.same_keys(name, of, "FactorCL", dict.fromkeys(self.modalities))
+        _check.embeddings(**{f"{name}[{key!r}]": of[key] for name, of in views.items() for key in self.modalities})
+        width = first[self.modalities[0]].shape[1]
+        if width != self.dim:
+            raise ValueError(f"representations must have width {self.dim}, got {width}; build FactorCL with theirs")

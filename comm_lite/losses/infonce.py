@@ -68,7 +68,9 @@ def cosine(a: Tensor, b: Tensor) -> Tensor:
     _check.shape("a", a, "A D")
     _check.shape("b", b, "B D")
     if not a.shape[1] == b.shape[1] > 0:
-        raise ValueError(f"b must have the width of a, at least 1, got {tuple(a.shape)} and {tuple(b.shape)}; project them alike")
+        raise ValueError(
+            f"b must have the width of a, at least 1, wanted {a.shape[1]}, got {b.shape[1]}; project both to one width"
+        )
     return cosine_core(a, b)
 
 
