@@ -115,6 +115,7 @@ def one(given, method, pairs, seed):
         "converged": all(score.converged for score in result.scores.values()),
         "seconds": result.seconds,
         "loss": result.history.loss,
+        "terms": result.history.evaluations,  # FactorCL's, after each epoch
         "device": device_name(given),
         "commit": started_at,
         "date": datetime.date.today().isoformat(),

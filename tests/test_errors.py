@@ -158,7 +158,7 @@ WRONG = {
     "ledger.read_ledger": [
         Wrong(lambda: ledger.read_ledger(__file__), ValueError, r"JSON list, got what cannot be read .*; the file")
     ],
-    "losses.FactorCL": [Wrong(lambda: losses.FactorCL(0), ValueError, f"dim {WHOLE}")],
+    "losses.FactorCL": [Wrong(lambda: losses.FactorCL(("a", "b"), 0), ValueError, f"dim {WHOLE}")],
     "losses.supcon_loss": [
         Wrong(lambda: losses.supcon_loss(Z, torch.arange(4)), ValueError, r"comes twice, got 4 different ones; use a")
     ],

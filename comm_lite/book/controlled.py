@@ -196,10 +196,10 @@ def build(method: str, setting: Setting, pairs: str, *, seed: int = 0) -> nn.Mod
             if method == "SupCon":
                 heads = _Heads({label: head(setting.out) for label in LABELS})
             return CoMM(encoders, converters, fusion, heads)
-        both = 2 if method == "FactorCL" else 1  # a shared and a unique part
-        model = TwoTower(encoders, converters, {side: head(both * setting.out) for side in SIDES})
-        if method == "FactorCL":
-            model.objective = FactorCL(setting.out)  # its critics are trained along
+        if not method.startswith("FactorCL"):
+            return TwoTower(encoders, converters, {side: head(setting.out) for side in SIDES})
+        model = TwoTower(encoders, converters, {side: nn.Identity() for side in SIDES})
+        model.objective = FactorCL(SIDES, of.dim, out=setting.out // 2)  # has heads and critics for each term
         return model
 
 
@@ -214,27 +214,30 @@ View = Callable[..., dict[str, Tensor]]
 
 
 def unique_views(augment: ImageAugment) -> ImageAugment:
-    r"""Turn views into FactorCL's *unique* ones: small crops keep texture and colour, and cut the shape both share.
+    r"""Turn views into FactorCL's *unique* ones, as its authors ran them: the same without cropping.
+
+    FactorCL has them of the second image, and the ordinary views of the first. With ordinary views of both, which
+    nobody has published, it is called "FactorCL (crops on both sides)" here.
 
     Args:
         augment: the ordinary views.
 
     Returns:
-        The same with crops of 5 to 25 % of the image.
+        The same of the whole image.
 
     Raises:
         TypeError: if ``augment`` is something else.
 
     Example:
         >>> unique_views(ImageAugment()).crop_scale
-        (0.05, 0.25)
+        (1.0, 1.0)
 
     Source: Liang et al. (2023), section 3.3: an augmentation of the second modality that keeps what the first does not
     tell, I(X2; X2' | X1) = I(X2; Y | X1).
     """
     if not isinstance(augment, ImageAugment):
         raise TypeError(f"augment must be an ImageAugment, got {type(augment).__name__}; pass one")
-    return replace(augment, crop_scale=(0.05, 0.25))
+    return replace(augment, crop_scale=(1.0, 1.0))
 
 
 def _cross(model: TwoTower, view: View, labels: dict[str, Tensor]) -> Tensor:
@@ -249,13 +252,20 @@ def _cross_self(model: TwoTower, view: View, labels: dict[str, Tensor]) -> Tenso
     return cross_self_loss(*p.values(), *q.values())
 
 
-def _factor_cl(model: TwoTower, view: View, labels: dict[str, Tensor]) -> Tensor:
-    r"""Estimate the shared and the unique part apart: half of each projection is for either."""
-    parts = []
-    for unique in (False, True):
-        halves = {side: p.chunk(2, dim=1) for side, p in model.project(model(view(unique=unique))).items()}
-        parts += [{side: half[k] for side, half in halves.items()} for k in range(2)]
-    return model.objective(*parts)
+def _factor_cl(model: TwoTower, view: View, labels: dict[str, Tensor], *, unique: bool = True) -> Tensor:
+    r"""Estimate the shared and the unique parts apart, each bound with heads and a critic of its own."""
+    first, second = (model.project(model(view(unique=unique))) for _ in range(2))
+    model.objective.fit_critics(first, second)
+    return model.objective(first, second)
+
+
+def _factor_cl_crops(model: TwoTower, view: View, labels: dict[str, Tensor]) -> Tensor:
+    r"""FactorCL with small crops of both images, where its authors crop one."""
+    return _factor_cl(model, view, labels, unique=False)
+
+
+def _last_terms(model: TwoTower) -> dict[str, float]:
+    return {term: value.item() for term, value in model.objective.last.items()}
 
 
 def _comm(model: CoMM, view: View, labels: dict[str, Tensor]) -> Tensor:
@@ -290,6 +300,7 @@ METHODS = {
     "Cross": _cross,
     "Cross+Self": _cross_self,
     "FactorCL": _factor_cl,
+    "FactorCL (crops on both sides)": _factor_cl_crops,
     "SupCon": _supcon,
     "CoMM": _comm,
     "CoMM (L only)": _comm_joint,
@@ -318,7 +329,7 @@ def pretrain(
             since that a pair fits is one of its labels.
         seed: of weights, order and views, a generator each.
         progress: whether to show a progress bar.
-        evaluate: as in `fit`.
+        evaluate: as in `fit`; for FactorCL it is by default the six terms of the last batch of an epoch, in nats.
 
     Returns:
         The trained model, in ``eval()``, and the `History` of its training.
@@ -335,6 +346,8 @@ def pretrain(
         2
     """
     model = build(method, setting, pairs, seed=seed)
+    if evaluate is None and method.startswith("FactorCL"):
+        evaluate = _last_terms
     of: Recipe = getattr(setting, pairs)
     train: Pairs = data.train_biased if pairs == "biased" and method != "SupCon" else data.train
     device = train.images.pixels.device
@@ -354,8 +367,9 @@ def pretrain(
         x, y = batch
 
         def view(*, unique: bool = False) -> dict[str, Tensor]:
-            augment = unique_views(of.augment) if unique else of.augment
-            return {side: augment(x[side], generator=draws) for side in SIDES}
+            second = unique_views(of.augment) if unique else of.augment
+            augments = zip(SIDES, (of.augment, second), strict=True)
+            return {side: augment(x[side], generator=draws) for side, augment in augments}
 
         return METHODS[method](model, view, y)
 
@@ -405,7 +419,9 @@ def probe(
 
     def represent(x: dict[str, Tensor]) -> Tensor:
         with torch.autocast(next(iter(x.values())).device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-            return model(x)
+            if not hasattr(model, "objective"):
+                return model(x)
+            return model.objective.represent(model.project(model(x)))  # FactorCL's heads, as it is read in its paper
 
     train_z, train_y = embed(model, data.train.batches(500), function=represent)
     test_z, test_y = embed(model, held_out.batches(500), function=represent)

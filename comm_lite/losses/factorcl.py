@@ -167,8 +167,9 @@ class FactorCL(nn.Module):
         return found
 
     def forward(self, first: Views, second: Views) -> Tensor:
-        r"""Return the loss in nats, a scalar; arguments and errors as those of `terms`."""
+        r"""Return the loss in nats, a scalar, and keep its terms in ``last``; arguments and errors as in `terms`."""
         t = self.terms(first, second)
+        self.last = {term: value.detach() for term, value in t.items()}
         kept = t["shared"] + t["unique_first"] + t["unique_second"] + t["unique_given_views"]
         return t["unique_between"] + t["shared_given_views"] - kept  # (eq-factorcl)
 
