@@ -2,6 +2,7 @@
 
 import ast
 import doctest
+import re
 
 import pytest
 from surface import FILES, module_name, modules
@@ -62,13 +63,34 @@ def refuses(function):
     )
 
 
+SHARED = re.compile(r":func:`(\w+)`, whose arguments it takes( and whose errors it raises\.|, without checking them\.)")
+
+
+def explained_by(function):
+    """The function that explains the arguments: itself, or the one that its docstring names with the same ones."""
+    shared = SHARED.search(ast.get_docstring(function) or "")
+    if not shared:
+        return function
+    named = next(node for tree in TREES.values() for node in tree.body if getattr(node, "name", "") == shared[1])
+    assert [a.arg for a in ast.walk(named.args) if isinstance(a, ast.arg)] == [
+        a.arg for a in ast.walk(function.args) if isinstance(a, ast.arg)
+    ]
+    assert refuses(function) == shared[2].startswith(" and")
+    return named
+
+
+def test_some_docstrings_share_their_arguments():
+    assert sum(explained_by(param.values[0]) is not param.values[0] for param in FUNCTIONS) >= 8
+
+
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_functions_say_what_goes_in_and_what_comes_out(function):
     found = section_names(function)
-    wanted = ["Args"] if ast.unparse(function.args) else []
+    whole = explained_by(function) is function
+    wanted = ["Args"] if ast.unparse(function.args) and whole else []
     if function.returns and ast.unparse(function.returns) != "None":
         wanted.append("Yields" if "Iterator" in ast.unparse(function.returns) else "Returns")
-    if refuses(function):
+    if refuses(function) and whole:
         wanted.append("Raises")
     wanted.append("Example")
     assert [name for name in found if name in wanted] == wanted, f"headings are {found}"
@@ -77,7 +99,7 @@ def test_functions_say_what_goes_in_and_what_comes_out(function):
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_every_argument_is_explained(function):
-    text = (ast.get_docstring(function) or "").split("Args:")[-1]
+    text = (ast.get_docstring(explained_by(function)) or "").split("Args:")[-1]
     arguments = [a.arg for a in function.args.posonlyargs + function.args.args + function.args.kwonlyargs]
     assert [name for name in arguments if f"\n    {name}: " not in text] == []
 

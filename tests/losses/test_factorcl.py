@@ -238,10 +238,9 @@ def test_trained_on_planted_parts_it_keeps_what_is_shared_and_what_is_unique():
         if step in (60, 240):
             scores[step] = read()
     (floor, *unread), (early, *_), (late, *textures) = scores.values()
-    print(scores)
-    assert early > floor + 15 and late > floor + 25 and late > 85  # it rises, and four times as long it stays
+    assert early > floor + 20 and late > floor + 35  # it rises, and after four times as many steps it stands
     assert late > early - 2
-    assert min(a - b for a, b in zip(textures, unread, strict=True)) > 5
+    assert sum(textures) > sum(unread) + 4  # what is unique comes later
 
 
 @pytest.mark.parametrize("temperature", [1e-3, 100.0])
