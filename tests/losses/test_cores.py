@@ -1,4 +1,4 @@
-"""A training step waits for nothing: no loss looks at a value, each argument is checked once, and a graph has no break."""
+"""A training step waits for nothing: no core looks at a value, arguments are checked once, a graph has no break."""
 
 import math
 from collections import Counter
