@@ -4,7 +4,7 @@ Usage: python benchmarks/losses.py [--sizes 256 4096] [--dim 256] [--repeats 5] 
 
 A case runs in a process of its own, so that its peak is its own: the memory is the highest resident size of that
 process less what it held before the first call. Milliseconds are processor time of one thread, the fastest of the
-repeats. "looks" are the times that one call, forward and backward, reads a number, which on a GPU would make the program
+repeats. "looks" are how often one call, forward and backward, reads a number, which on a GPU would make the program
 wait; elsewhere than on the CPU no value is looked at, and the second figure counts what is left then.
 """
 
