@@ -81,3 +81,12 @@ def test_nothing_is_merged_in_a_table_without_structure(p):
     assert kept_by_alignment(p) == pytest.approx(mutual_information(p.reshape(6, 4)))
     with_copy = np.repeat(p, 2, axis=0) / 2  # two symbols that mean the same
     assert kept_by_alignment(with_copy) == pytest.approx(kept_by_alignment(p))
+
+
+def test_a_table_in_float32_merges_what_one_in_float64_does():
+    rng = np.random.default_rng(3)
+    rows = rng.random((2, 5))[[0, 1, 0, 1]] * rng.random((4, 1))  # symbols 0 and 2 meet the others alike, 1 and 3 too
+    p = rows[:, :, None] * np.array([[0.9, 0.1], [0.2, 0.8], [0.1, 0.9], [0.7, 0.3]])[:, None]  # but not the label
+    p = p / p.sum()
+    assert kept_by_alignment(p) < mutual_information(p.reshape(20, 2)) - 0.05
+    assert kept_by_alignment(p.astype(np.float32)) == pytest.approx(kept_by_alignment(p), abs=1e-6)

@@ -339,6 +339,8 @@ def test_wrong_scores(name, scores, error, text):
 def test_wrong_clip(clip, error):
     with pytest.raises(error, match="clip must be a"):
         smile(torch.eye(3), clip=clip)
+    with pytest.raises(ValueError, match=r"clip must lie in \[1e-18, 1e\+18\], got 1e\+40; .* pass a value such as"):
+        smile(torch.eye(3), clip=1e40)
 
 
 def test_wrong_gaussians_and_critics():

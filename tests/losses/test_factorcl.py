@@ -1,86 +1,14 @@
-"""FactorCL: its six terms beside plain loops and known information, their signs, and what it keeps when trained."""
+"""FactorCL: its six terms beside plain loops and known information, their signs, and which gradient reaches what."""
 
 import copy
 import math
 
 import pytest
 import torch
-from loss_cases import loop_cosine
-from torch import nn
+from factorcl_cases import LOWER, UPPER, draw, loops, objective
 
 from comm_lite.losses import FactorCL
 from comm_lite.losses.factorcl import _club, _nce
-
-NAMES = ("a", "b")
-LOWER = ("shared", "unique_first", "unique_second", "unique_given_views")
-UPPER = ("shared_given_views", "unique_between")
-
-
-def objective(dim=4, seed=0, **settings):
-    torch.manual_seed(seed)
-    return FactorCL(NAMES, dim, **{"out": 3, "hidden": 8, **settings})
-
-
-def draw(n=6, d=4, seed=0):
-    g = torch.Generator().manual_seed(seed)
-    return [{name: torch.randn(n, d, generator=g) for name in NAMES} for _ in range(2)]
-
-
-def loop_nce(f):
-    n, total = len(f), 0.0
-    for i in range(n):
-        row = sum(torch.exp(f[i][j]) for j in range(n))
-        column = sum(torch.exp(f[j][i]) for j in range(n))
-        total = total + torch.log(torch.exp(f[i][i]) / row) + torch.log(torch.exp(f[i][i]) / column)
-    return math.log(n) + total / (2 * n)
-
-
-def loop_club(f):
-    n = len(f)
-    return sum(f[i][i] for i in range(n)) / n - sum(f[i][j] for i in range(n) for j in range(n)) / n**2
-
-
-def loop_scores(of, term, left, right):
-    """Each argument: rows of (representation, head) parts, which the critic sees side by side."""
-    critic, scores = of.critics[term], []
-    sides = [torch.cat([head(z) for z, head in parts], dim=1) for parts in (left, right)]
-    u, v = critic.left(sides[0]), critic.right(sides[1])
-    for i in range(len(u)):
-        scores.append([loop_cosine(u[i], v[j]) / critic.temperature for j in range(len(v))])
-    return scores
-
-
-def loops(of, x, x_plus):
-    """The six terms, each spelt out."""
-    a, b = of.heads
-    return {
-        "shared": loop_nce(loop_scores(of, "shared", [(x["a"], a["shared"])], [(x["b"], b["shared"])])),
-        "shared_given_views": loop_club(
-            loop_scores(
-                of,
-                "shared_given_views",
-                [(x["a"], a["shared_given_views"]), (x_plus["a"], a["shared_given_views"])],
-                [(x["b"], b["shared_given_views"]), (x_plus["b"], b["shared_given_views"])],
-            )
-        ),
-        "unique_first": loop_nce(
-            loop_scores(of, "unique_first", [(x["a"], a["unique"])], [(x_plus["a"], a["unique"])])
-        ),
-        "unique_second": loop_nce(
-            loop_scores(of, "unique_second", [(x["b"], b["unique"])], [(x_plus["b"], b["unique"])])
-        ),
-        "unique_between": loop_club(
-            loop_scores(of, "unique_between", [(x["a"], a["unique_between"])], [(x["b"], b["unique_between"])])
-        ),
-        "unique_given_views": loop_nce(
-            loop_scores(
-                of,
-                "unique_given_views",
-                [(x["a"], a["unique_given_views"]), (x_plus["a"], a["unique_given_views"])],
-                [(x["b"], b["unique_given_views"]), (x_plus["b"], b["unique_given_views"])],
-            )
-        ),
-    }
 
 
 def test_the_terms_are_the_bounds_in_loops_and_the_loss_counts_each_once():
@@ -187,60 +115,6 @@ def test_the_representation_is_all_heads_side_by_side():
     assert z.shape == (6, 2 * 5 * 3)
     torch.testing.assert_close(z[:, :3], of.heads[0]["shared"](x["a"]))
     torch.testing.assert_close(z[:, -3:], of.heads[1]["unique_given_views"](x["b"]))
-
-
-KINDS, WIDTH = 10, 16
-
-
-def shapes_and_textures(shape, texture, tables, g):
-    """Two vectors that show one shape and a texture each; the sign of a vector and its noise are new in every view."""
-    views = {}
-    for k, name in enumerate(NAMES):
-        x = tables[0, k][shape] + tables[1, k][texture[k]]
-        sign = 1 - 2.0 * torch.randint(2, (len(x), 1), generator=g)
-        views[name] = sign * x + 0.5 * torch.randn(x.shape, generator=g)
-    return views
-
-
-def read_linearly(z, label, train=500):
-    """Accuracy in per cent of least squares on the held-out rows."""
-    z = torch.cat([(z - z[:train].mean(0)) / z[:train].std(0), torch.ones(len(z), 1)], dim=1).double()
-    told = nn.functional.one_hot(label, KINDS).double()
-    weights = torch.linalg.solve(z[:train].T @ z[:train] + torch.eye(z.shape[1]), z[:train].T @ told[:train])
-    return 100 * ((z[train:] @ weights).argmax(1) == label[train:]).float().mean().item()
-
-
-def test_trained_on_planted_parts_it_keeps_what_is_shared_and_what_is_unique():
-    g = torch.Generator().manual_seed(0)
-    tables = 3 * nn.functional.normalize(torch.randn(2, 2, KINDS, WIDTH, generator=g), dim=3)
-    of = objective(16, out=8, hidden=32)
-    encoders = {name: nn.Sequential(nn.Linear(WIDTH, 64), nn.ReLU(), nn.Linear(64, 16)) for name in NAMES}
-    trained = [p for m in (of, *encoders.values()) for p in m.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=6e-3)
-    shape, *texture = torch.randint(KINDS, (3, 1500), generator=g)
-    asked = shapes_and_textures(shape, texture, tables, g)
-
-    def read():
-        with torch.no_grad():
-            z = of.represent({name: encoders[name](asked[name]) for name in NAMES})
-        return [read_linearly(z, label) for label in (shape, *texture)]
-
-    scores = {0: read()}
-    for step in range(1, 241):
-        labels = torch.randint(KINDS, (3, 64), generator=g)
-        views = [shapes_and_textures(labels[0], labels[1:], tables, g) for _ in range(2)]
-        views = [{name: encoders[name](x) for name, x in view.items()} for view in views]
-        of.fit_critics(*views)
-        optimizer.zero_grad()
-        of(*views).backward()
-        optimizer.step()
-        assert all(abs(value) < 25 for value in of.last.values())
-        if step in (60, 240):
-            scores[step] = read()
-    (floor, *unread), (early, *_), (late, *textures) = scores.values()
-    assert early > floor + 20 and late > floor + 35  # it rises, and after four times as many steps it stands
-    assert late > early - 2
-    assert sum(textures) > sum(unread) + 4  # what is unique comes later
 
 
 @pytest.mark.parametrize("temperature", [1e-3, 100.0])
