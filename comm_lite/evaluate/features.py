@@ -1,4 +1,4 @@
-r"""Features of a frozen model, collected over batches."""
+r"""Features of a frozen model, collected over batches, and their directions."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from comm_lite import _check
@@ -84,3 +85,30 @@ def embed(
     z = torch.cat(features)
     _check.finite("features", z)
     return z, {task: torch.cat([y[task].cpu() for y in labels]) for task in labels[0]}
+
+
+def directions(z: Tensor) -> Tensor:
+    r"""Scale every row to length 1, however long or short it is.
+
+    .. math::
+        z_i / \lVert z_i \rVert
+
+    The largest number of a row is divided out first, so that no square underflows or overflows.
+
+    Args:
+        z: Embeddings, shape ``(B, D)``, no row all zero.
+
+    Returns:
+        Rows of length 1, ``(B, D)``, in at least float32, differentiable.
+
+    Raises:
+        ValueError: If ``z`` does not have two axes.
+
+    Example:
+        >>> directions(torch.tensor([[3e-30, 4e-30], [0.0, 1e30]]))
+        tensor([[0.6000, 0.8000],
+                [0.0000, 1.0000]])
+    """
+    _check.shape("z", z, "B D")
+    z = z.to(torch.promote_types(z.dtype, torch.float32))
+    return F.normalize(z / z.detach().abs().amax(dim=1, keepdim=True), dim=1)

@@ -108,12 +108,13 @@ def item_weights(items: Tensor, *, replicates: int, generator: torch.Generator) 
     r"""How often each row counts in each bootstrap replicate, when items and not rows are resampled.
 
     .. math::
-        w_{rn} = \prod_{c=1}^{k} m^{(c)}_{r, i_c(n)}, \qquad
-        m^{(c)}_r \sim \mathrm{Multinomial}\left(I_c; \tfrac{1}{I_c}, \dots, \tfrac{1}{I_c}\right)
+        w_{rn} = \prod_{i \in n} m_{ri}, \qquad
+        (m_{r1}, \dots, m_{rI}) \sim \mathrm{Multinomial}\left(I; \tfrac{1}{I}, \dots, \tfrac{1}{I}\right)
 
-    Here :math:`i_c(n)` is the item in column :math:`c` of row :math:`n` and :math:`I_c` the number of distinct items of
-    that column. With one column of distinct items this is the ordinary bootstrap; with several, the pigeonhole
-    bootstrap, which is right, or a little too wide, where rows share items in both columns.
+    The product is over the distinct items of row :math:`n`; :math:`I` is the number of items in all. An item counts
+    equally often wherever it stands: images drawn into both places of a pair are one pool. With one column of distinct
+    items this is the ordinary bootstrap; with several, the pigeonhole bootstrap, which is right, or a little too wide,
+    where rows share items in both columns.
 
     Args:
         items: Integers, shape ``(N, k)``.
@@ -139,14 +140,15 @@ def item_weights(items: Tensor, *, replicates: int, generator: torch.Generator) 
     _check.shape("items", items, "N k")
     _check.integers("items", items)
     _check.whole("replicates", replicates)
-    columns = [column.unique(return_inverse=True)[1] for column in items.T]
-    chunk = max(1, 10_000_000 // len(items))
+    numbered = items.unique(return_inverse=True)[1]
+    n_items = int(numbered.max()) + 1
+    again = [(numbered[:, :c] == numbered[:, c : c + 1]).any(dim=1) for c in range(items.shape[1])]
+    chunk = max(1, 10_000_000 // max(len(items), n_items))
     for start in range(0, replicates, chunk):
         n = min(chunk, replicates - start)
-        weights = torch.ones(n, len(items))
-        for column in columns:
-            n_items = int(column.max()) + 1
-            drawn = torch.randint(n_items, (n, n_items), generator=generator)
-            times = torch.zeros(n, n_items).scatter_add_(1, drawn, torch.ones(n, n_items))
-            weights *= times.index_select(1, column)
+        drawn = torch.randint(n_items, (n, n_items), generator=generator)
+        times = torch.zeros(n, n_items).scatter_add_(1, drawn, torch.ones(n, n_items))
+        weights = times[:, numbered[:, 0]]
+        for column, known in zip(numbered.T[1:], again[1:], strict=True):
+            weights *= times[:, column].masked_fill(known, 1.0)
         yield weights

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from comm_lite import _check
-from comm_lite.evaluate.items import item_weights, number_items
+from comm_lite.evaluate.intervals import wilson
 
 CHANCE = {"text": 1 / 4, "image": 1 / 4, "group": 1 / 6, "choice": 1 / 2}
 r"""What similarities drawn at random, independently of each other, reach in each score."""
@@ -36,7 +36,7 @@ class MinimalPairs:
     choice: float
     r"""Fraction of images that prefer their own caption to the other one, one by one; a tie is half a hit."""
     intervals: dict[str, tuple[float, float]]
-    r"""95 % bootstrap interval of each score, over tests."""
+    r"""95 % interval of each score, over tests, see ``wilson``; below 1 at its lower end also for a perfect score."""
     tests: int
     r"""Number T of tests."""
 
@@ -44,9 +44,7 @@ class MinimalPairs:
         return ", ".join(f"{name} {getattr(self, name):.3f} (chance {chance:.3f})" for name, chance in CHANCE.items())
 
 
-def minimal_pair_scores(
-    similarity: Tensor, *, margin: float = 1e-5, replicates: int = 1000, seed: int = 0
-) -> MinimalPairs:
+def minimal_pair_scores(similarity: Tensor, *, margin: float = 1e-5) -> MinimalPairs:
     r"""Winoground's text, image and group score, and the plain choice of a caption; see :eq:`eq-minimal-pairs`.
 
     .. math::
@@ -64,8 +62,6 @@ def minimal_pair_scores(
         similarity: Shape ``(T, 2, 2)``, floating point, ``T >= 2``.
         margin: How much larger counts as larger, at least 0, in the unit of the similarities. It is for rounding: the
             cosines of one bag of words in two orders differ in the last digits, which is a tie.
-        replicates: Number of bootstrap replicates over tests, at least 100.
-        seed: Of the bootstrap.
 
     Returns:
         The scores, as fractions in [0, 1], with their intervals.
@@ -95,8 +91,6 @@ def minimal_pair_scores(
         )
     _check.finite("similarity", similarity)
     _check.between("margin", margin, 0.0, float("inf"))
-    _check.whole("replicates", replicates, least=100)
-    _check.whole("seed", seed, least=0)
     s = similarity.detach().cpu().double()
     own = s.diagonal(dim1=1, dim2=2)  # (T, 2): of each image to its own caption
     by_image = own - s.flip(2).diagonal(dim1=1, dim2=2)  # how far image a prefers caption a
@@ -104,9 +98,10 @@ def minimal_pair_scores(
     text, image = ((lead > margin).all(dim=1) for lead in (by_image, by_text))  # (eq-minimal-pairs)
     choice = ((by_image > margin).double() + (by_image >= -margin).double()).mean(dim=1) / 2
     hits = torch.stack([text.double(), image.double(), (text & image).double(), choice], dim=1)  # (T, 4)
-    generator = torch.Generator().manual_seed(seed)
-    every = number_items("tests", None, rows=len(s))
-    weights = torch.cat(list(item_weights(every, replicates=replicates, generator=generator))).double()
-    ends = (weights @ hits / len(s)).quantile(torch.tensor([0.025, 0.975], dtype=torch.float64), dim=0)
-    intervals = {name: (low, high) for name, low, high in zip(CHANCE, *ends.tolist(), strict=True)}
-    return MinimalPairs(**dict(zip(CHANCE, hits.mean(dim=0).tolist(), strict=True)), intervals=intervals, tests=len(s))
+    means = hits.mean(dim=0)
+    # A choice has halves, and so varies less than a share does: it is worth that many more tests.
+    varies, share = hits.var(dim=0, correction=0), means * (1 - means)
+    worth = torch.where(varies > 0, share / varies.masked_fill(varies == 0, 1.0), 1.0)
+    ends = zip(*(end.tolist() for end in wilson(means, len(s) * worth)), strict=True)
+    intervals = dict(zip(CHANCE, ends, strict=True))
+    return MinimalPairs(**dict(zip(CHANCE, means.tolist(), strict=True)), intervals=intervals, tests=len(s))

@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from comm_lite import _check
+from comm_lite.evaluate.features import directions
+from comm_lite.evaluate.intervals import balanced_accuracy, balanced_interval
 from comm_lite.evaluate.items import number_items
-from comm_lite.evaluate.probe import _balanced, _interval
-from comm_lite.losses.infonce import cosine
 
 
 @dataclass(frozen=True)
@@ -23,20 +23,22 @@ class ZeroShot:
     r"""What a zero-shot classifier found; fractions, not per cent.
 
     Example:
-        >>> print(ZeroShot(0.72, 0.5, low=0.69, high=0.75, classes=2, n_test=400, n_items=200))
+        >>> print(ZeroShot(0.72, 0.5, low=0.69, high=0.75, classes=2, occurring=2, n_test=400, n_items=200))
         balanced accuracy 0.720 [0.690, 0.750] (chance 0.500; 400 test rows of 200 items)
     """
 
     balanced_accuracy: float
     r"""Mean over classes of the fraction recognised: ``chance`` knows nothing, 1 is perfect."""
     chance: float
-    r"""One over the number of classes to choose from."""
+    r"""One over the number of classes that occur among the labels: always the same one of them."""
     low: float
-    r"""Lower end of the 95 % bootstrap interval over distinct items."""
+    r"""Lower end of the 95 % interval over distinct items, see ``balanced_interval``."""
     high: float
     r"""Upper end of the interval."""
     classes: int
     r"""Number K of classes to choose from."""
+    occurring: int
+    r"""Number of classes that occur among the labels, at least 2."""
     n_test: int
     r"""Number of images."""
     n_items: int
@@ -63,8 +65,8 @@ def zero_shot_classifier(
 
     Raises:
         TypeError: If classes or templates are not lists of texts.
-        ValueError: If there are fewer than two different classes, a template has no ``{}``, or embeddings are not
-            ``(B, D)``, finite and different from zero.
+        ValueError: If there are fewer than two different classes, a template has no ``{}``, embeddings are not
+            ``(B, D)``, finite and different from zero, or two classes have the same ones.
 
     Example:
         >>> def encode_text(texts):  # counts two letters
@@ -87,8 +89,17 @@ def zero_shot_classifier(
             prompts = encode_text([template.replace("{}", name) for template in templates])
             _check.embeddings(least=1, prompts=prompts)
             _check.rows("prompts", prompts, len(templates))
-            rows.append(F.normalize(prompts.float(), dim=1).mean(0))
-    return F.normalize(torch.stack(rows), dim=1)
+            rows.append(directions(prompts.float()).mean(0))
+    made = torch.stack(rows)
+    for k, row in enumerate(made[1:], start=1):
+        same = (made[:k] == row).all(dim=1)
+        if same.any():
+            pair = [classes[int(same.nonzero()[0])], classes[k]]
+            raise ValueError(
+                f"encode_text must tell the classes apart, got one embedding for all prompts of {pair}; "
+                f"look whether the vocabulary lacks these words or a text is cut before them"
+            )
+    return F.normalize(made, dim=1)
 
 
 def zero_shot(
@@ -107,7 +118,8 @@ def zero_shot(
 
     Here :math:`u` is ``image`` and :math:`w` is ``classes``. A value of :math:`1 / K` is chance, also for a model
     collapsed to one point, which calls everything the first class; 1 is perfect. Classes that no label names stay
-    among the choices and are left out of the mean.
+    among the choices and are left out of the mean and of the chance level, which is that of always naming one class
+    that occurs.
 
     Args:
         image: Embeddings, shape ``(B, D)``.
@@ -123,8 +135,8 @@ def zero_shot(
 
     Raises:
         TypeError: If embeddings are not floating-point tensors, or labels not integers.
-        ValueError: If shapes do not fit, a number is not finite, a row is all zero, there is one class, or a label is
-            out of range.
+        ValueError: If shapes do not fit, a number is not finite, a row is all zero, there is one class to choose or to
+            find, or a label is out of range.
 
     Example:
         >>> score = zero_shot(torch.eye(4).repeat(5, 1), torch.eye(4), torch.arange(20) % 4)
@@ -152,19 +164,26 @@ def zero_shot(
         raise ValueError(
             f"labels must lie in 0..{k - 1}, got {int(labels.min())}..{int(labels.max())}; number them as classes"
         )
+    occurring = len(labels.unique())
+    if occurring < 2:
+        raise ValueError(
+            f"labels must hold at least two classes, got only {int(labels[0])}; else a constant is perfect"
+        )
     _check.whole("replicates", replicates, least=100)
     _check.whole("seed", seed, least=0)
     items = number_items("items", items, rows=len(image))
-    image, classes, labels = image.detach().cpu().double(), classes.detach().cpu().double(), labels.cpu()
-    predicted = cosine(image, classes).argmax(dim=1)  # (eq-zero-shot)
+    image, classes, labels = (z.detach().cpu() for z in (image, classes, labels))
+    predicted = (directions(image.double()) @ directions(classes.double()).T).argmax(dim=1)  # (eq-zero-shot)
     correct = predicted == labels
-    low, high = _interval(correct, labels, k, items, replicates, torch.Generator().manual_seed(seed))
+    generator = torch.Generator().manual_seed(seed)
+    low, high = balanced_interval(correct, labels, items, replicates=replicates, generator=generator)
     return ZeroShot(
-        balanced_accuracy=_balanced(correct, labels, k),
-        chance=1 / k,
+        balanced_accuracy=balanced_accuracy(correct, labels),
+        chance=1 / occurring,
         low=low,
         high=high,
         classes=k,
+        occurring=occurring,
         n_test=len(image),
         n_items=len(items.unique()),
     )
@@ -202,5 +221,4 @@ def clip_score(image: Tensor, text: Tensor, *, weight: float = 2.5) -> Tensor:
     """
     _check.embeddings(least=1, image=image, text=text)
     _check.positive("weight", weight)
-    u, v = (F.normalize(z.to(torch.promote_types(z.dtype, torch.float32)), dim=1) for z in (image, text))
-    return weight * (u * v).sum(dim=1).clamp(min=0)  # (eq-clip-score)
+    return weight * (directions(image) * directions(text)).sum(dim=1).clamp(min=0)  # (eq-clip-score)

@@ -37,12 +37,18 @@ def test_one_column_is_the_multinomial_exactly():
 
 
 def test_two_columns_multiply():
-    # All pairs of 2 x 2 items: the weight of a pair is a product, so the determinant of the table is zero.
-    items = torch.tensor(list(itertools.product((0, 1), (0, 1))))
+    # All pairs of 2 x 2 items, two pools: the weight of a pair is a product, so the determinant of the table is zero.
+    items = torch.tensor(list(itertools.product((0, 1), (2, 3))))
     table = weights(items, 500).reshape(500, 2, 2)
     assert (table[:, 0, 0] * table[:, 1, 1] == table[:, 0, 1] * table[:, 1, 0]).all()
-    assert (table.sum(dim=(1, 2)) == 4).all()
-    assert table[:, 0, 0].unique().tolist() == [0, 1, 2, 4]
+    assert table[:, 0, 0].unique().tolist() == [0, 1, 2, 3, 4]
+
+
+def test_an_item_counts_alike_in_whichever_column_and_once_beside_itself():
+    w = weights(torch.tensor([[0, 1], [1, 2], [0, 0], [1, 1], [2, 2]]), 300)
+    m = w[:, 2:]
+    assert (m.sum(dim=1) == 3).all()
+    assert (w[:, 0] == m[:, 0] * m[:, 1]).all() and (w[:, 1] == m[:, 1] * m[:, 2]).all()
 
 
 def test_chunks_are_together_what_was_asked_for():

@@ -1,5 +1,6 @@
 import dataclasses
 import itertools
+import sys
 
 import pytest
 import torch
@@ -142,6 +143,29 @@ def test_the_result_is_fixed_and_reads_as_a_sentence():
 def test_gradient_and_half_precision_are_accepted():
     z = torch.randn(20, 8, generator=torch.Generator().manual_seed(0), requires_grad=True)
     assert retrieval_ranks(z, z.detach().bfloat16()).tolist() == [1] * 20
+
+
+def test_memory_is_that_of_a_few_rows(monkeypatch):
+    """However many queries there are, no table of similarities holds more than its share."""
+    z = torch.randn(60, 5, generator=torch.Generator().manual_seed(0))
+    noisy = z + torch.randn(60, 5, generator=torch.Generator().manual_seed(1))
+    wanted, made = retrieval_ranks(noisy, z), []
+    plain = torch.Tensor.masked_fill
+
+    def watched(self, *args):
+        made.append(self.numel())
+        return plain(self, *args)
+
+    monkeypatch.setattr(sys.modules[retrieval_ranks.__module__], "CELLS", 130)
+    monkeypatch.setattr(torch.Tensor, "masked_fill", watched)
+    assert torch.equal(retrieval_ranks(noisy, z), wanted) and wanted.max() > 1
+    assert made == [120] * 30
+
+
+@pytest.mark.parametrize("length", [1e-30, 1e-13, 1e20, 1e30])
+def test_length_does_not_matter(length):
+    z = torch.randn(20, 5, generator=torch.Generator().manual_seed(0))
+    assert retrieval_ranks(z * length, z).tolist() == [1] * 20
 
 
 Z = torch.eye(4)

@@ -44,6 +44,15 @@ def test_prompts_are_embedded_without_gradient():
     assert not made.requires_grad
 
 
+def test_classes_that_the_vocabulary_lacks_are_refused():
+    def known(texts):  # knows no x
+        return bag_of_letters([text.replace("xx", "") for text in texts])
+
+    assert len(zero_shot_classifier(known, ["dog", "bee", "xx"], ["a {}"])) == 3
+    with pytest.raises(ValueError, match=r"got one embedding for all prompts of \['xxa', 'a'\]; look whether the voc"):
+        zero_shot_classifier(known, ["dog", "xxa", "a"], ["a {}", "{}"])
+
+
 def test_braces_of_a_name_stay():
     seen = []
     zero_shot_classifier(lambda texts: seen.extend(texts) or bag_of_letters(texts), ["a{}", "b%s"], ["x {}"])
@@ -70,7 +79,7 @@ def test_the_score_is_that_of_a_loop(noise):
 def test_perfect_collapsed_and_random():
     image, classes, labels = clouds(noise=0.0)
     perfect = zero_shot(image, classes, labels)
-    assert (perfect.balanced_accuracy, perfect.low, perfect.high) == (1, 1, 1)
+    assert perfect.balanced_accuracy == perfect.high == 1 > perfect.low > 0.85
     rare = torch.where(torch.arange(120) < 110, 0, torch.arange(120) % 4)  # nearly all in one class
     for z, w in ((torch.ones(120, 6), torch.ones(4, 6)), (torch.ones(120, 6), classes), (image, torch.ones(4, 6))):
         assert zero_shot(z, w, rare).balanced_accuracy == 0.25
@@ -95,7 +104,9 @@ def test_a_class_that_no_label_names_is_still_a_choice():
     image = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.2]])
     score = zero_shot(image, torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]), torch.tensor([0, 1, 1]))
     assert score.balanced_accuracy == pytest.approx((1 + 1 / 2) / 2)
-    assert score.chance == pytest.approx(1 / 3)
+    assert (score.chance, score.classes, score.occurring) == (1 / 2, 3, 2)
+    collapsed = zero_shot(torch.ones(3, 2), torch.ones(3, 2), torch.tensor([0, 1, 1]))
+    assert collapsed.balanced_accuracy == collapsed.chance
 
 
 def test_the_interval_counts_items_and_follows_the_seed():
@@ -106,7 +117,9 @@ def test_the_interval_counts_items_and_follows_the_seed():
     assert items.high - items.low > 2 * (rows.high - rows.low)
     assert (rows.n_items, items.n_items) == (400, 40)
     assert "400 test rows of 40 items" in str(items) and "(chance 0.250; 400 test rows)" in str(rows)
-    assert zero_shot(image, classes, labels, seed=0) == rows != zero_shot(image, classes, labels, seed=1)
+    each = torch.arange(40).repeat(10)
+    assert zero_shot(image, classes, labels, items=each) == items
+    assert zero_shot(image, classes, labels, items=each, seed=1) != items
     with pytest.raises(dataclasses.FrozenInstanceError):
         rows.chance = 0
 
@@ -125,7 +138,8 @@ def test_clip_score_is_the_cosine_of_the_angle():
     assert clip_score(image, text).tolist() == pytest.approx(wanted, abs=1e-6)
     assert torch.equal(clip_score(image, text), clip_score(text, image))
     assert clip_score(image, text, weight=1)[:4].tolist() == pytest.approx(angles.cos()[:4].tolist(), abs=1e-6)
-    assert clip_score(image, image * 1e-12).tolist() == [2.5] * 6
+    for length in (1e-12, 1e-13, 1e-30, 1e20):
+        assert clip_score(image * length, image).tolist() == [2.5] * 6
 
 
 def test_clip_score_of_a_collapsed_model_praises_every_caption():
@@ -177,6 +191,11 @@ def embed(texts):
         (lambda: zero_shot(Z, Z * float("inf"), Y), ValueError, "classes must be finite"),
         (lambda: zero_shot(Z * 0, Z, Y), ValueError, "image must have a direction in every row"),
         (lambda: zero_shot(Z, Z, Y - 1), ValueError, r"labels must lie in 0..3, got -1..2; number them as classes"),
+        (
+            lambda: zero_shot(Z, Z, Y * 0 + 2),
+            ValueError,
+            r"labels must hold at least two classes, got only 2; else",
+        ),
         (lambda: zero_shot(Z, Z[:3], Y), ValueError, r"labels must lie in 0..2, got 0..3; number them as classes"),
         (lambda: zero_shot(Z, Z, Y[:3]), ValueError, "labels must have one entry for each of the 4 rows"),
         (lambda: zero_shot(Z, Z, Y.float()), TypeError, "labels must hold integers, got torch.float32"),
