@@ -225,7 +225,8 @@ def minimal_pairs(data: CaptionSplits, kind: str, *, count: int = 400, seed: int
 
     Raises:
         TypeError: if ``count`` or ``seed`` is not a whole number.
-        ValueError: if ``kind`` is unknown, or ``count`` or ``seed`` too small.
+        ValueError: if ``kind`` is unknown, ``count`` or ``seed`` too small, or the vocabulary lacks the words that tell
+            the two captions of a test apart.
 
     Example:
         >>> data = make_captions(CaptionsConfig(size=16, train=400, validation=2, test=2), seed=0)
@@ -242,6 +243,15 @@ def minimal_pairs(data: CaptionSplits, kind: str, *, count: int = 400, seed: int
     first = _phrases(NEGATIVES[kind][:1], count, pairs, content, tell)
     phrases = [first, [hard_negative(phrase, kind) for phrase in first]]
     both = [_describe(p, data.config, data.tokenizer, torch.Generator().manual_seed(stream + 2)) for p in phrases]
+
+    same = (both[0].ids == both[1].ids).all(dim=1)
+    if same.any():
+        lost = int(same.nonzero()[0])
+        raise ValueError(
+            f"data.tokenizer must tell both captions of a test apart, got the same ids for {int(same.sum())} of "
+            f"{count}, such as {both[0].captions[lost]!r} and {both[1].captions[lost]!r}; "
+            f"add the words in which they differ to the vocabulary"
+        )
 
     def mix(one: Tensor, two: Tensor) -> Tensor:
         return torch.stack([one, two], dim=1).flatten(0, 1)

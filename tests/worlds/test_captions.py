@@ -6,6 +6,7 @@ import pytest
 import torch
 from scipy import ndimage
 
+from comm_lite.data.tokenizer import train_tokenizer
 from comm_lite.worlds import COLOURS, SHAPES
 from comm_lite.worlds.captions import CaptionsConfig, make_captions, minimal_pairs
 from comm_lite.worlds.phrases import NEGATIVES, RELATIONS, WORDINGS, Phrase, hard_negative
@@ -314,6 +315,12 @@ def test_pictures_of_a_minimal_pair_differ_in_nothing_else(data):
 
 
 # --- refusals
+
+
+def test_minimal_pairs_need_the_words_in_which_they_differ(data):
+    blind = dataclasses.replace(data, tokenizer=train_tokenizer(["a red circle left of a blue square"]))
+    with pytest.raises(ValueError, match=r"same ids for 20 of 20, such as 'two .*; add the words in which they differ"):
+        minimal_pairs(blind, "count", count=20)
 
 
 @pytest.mark.parametrize(
