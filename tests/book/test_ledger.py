@@ -220,14 +220,14 @@ def test_a_full_disk_leaves_the_old_ledger(path, monkeypatch, where):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    class Half(io.TextIOWrapper):
-        def write(self, text):
-            super().write(text[: len(text) // 2])
+    class Half(io.FileIO):
+        def write(self, content):
+            super().write(content[: len(content) // 2])
             full()
 
     with monkeypatch.context() as patched:
         if where == "write":
-            patched.setattr("builtins.open", lambda name, *_, **__: Half(io.FileIO(name, "w")))
+            patched.setattr("builtins.open", lambda name, *_, **__: Half(name, "x"))
         else:
             patched.setattr(os, where, full)
         with pytest.raises(OSError, match="No space left"):

@@ -13,6 +13,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+from comm_lite._files import write_atomically
 from comm_lite.book.ledger.row import Published, Row
 
 
@@ -153,15 +154,7 @@ def _alone(path: Path, *, patience: float = 30.0) -> Iterator[None]:
 
 def _write(path: Path, rows: list[Row]) -> None:
     lines = [json.dumps(asdict(row), ensure_ascii=False, allow_nan=False) for row in rows]  # one a line, for git diff
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with open(partial, "w", encoding="utf-8") as file:
-            file.write("[\n" + ",\n".join(lines) + "\n]\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_atomically(path, ("[\n" + ",\n".join(lines) + "\n]\n").encode())
 
 
 def latest(rows: Iterable[Row]) -> dict[tuple[str, str], Row]:
