@@ -3,20 +3,22 @@ r"""Trained weights in a file: small, without code in them, and read only if the
 from __future__ import annotations
 
 import hashlib
-import os
+import json
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from comm_lite import _check
+from comm_lite._files import write_atomically
 
 
 def save_weights(model: nn.Module, path: str | Path) -> str:
     r"""Write the weights of a model, in half precision, to one file that is complete or absent at any time.
 
     Args:
-        model: any model; what is not a floating-point number is written as it is.
+        model: any model; what is not a floating-point number is written as it is, and what stands in it under several
+            names, such as one encoder for two modalities, is written once.
         path: of the file, in the safetensors format.
 
     Returns:
@@ -35,14 +37,21 @@ def save_weights(model: nn.Module, path: str | Path) -> str:
     """
     from safetensors.torch import save
 
-    tensors = {}
+    tensors, again = {}, _again(model)
     for name, value in model.state_dict().items():
-        tensors[name] = (value.half() if value.is_floating_point() else value).cpu().contiguous()
-        _check.finite(f"{name} in half precision", tensors[name])
-    content, part = save(tensors), Path(f"{path}.part")
-    part.write_bytes(content)
-    os.replace(part, path)
+        if name not in again:
+            tensors[name] = (value.half() if value.is_floating_point() else value).cpu().contiguous()
+            _check.finite(f"{name} in half precision", tensors[name])
+    content = save(tensors, {"again": json.dumps(again)} if again else None)
+    write_atomically(path, content)
     return hashlib.sha256(content).hexdigest()
+
+
+def _again(model: nn.Module) -> dict[str, str]:
+    r"""The first name of each tensor that stands in the model under a further name."""
+    first: dict[int, str] = {}
+    names = {name: first.setdefault(id(value), name) for name, value in model.state_dict(keep_vars=True).items()}
+    return {name: owner for name, owner in names.items() if name != owner}
 
 
 def load_weights(model: nn.Module, path: str | Path, *, sha256: str) -> nn.Module:
@@ -58,7 +67,8 @@ def load_weights(model: nn.Module, path: str | Path, *, sha256: str) -> nn.Modul
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if the file holds other bytes, or the weights of another model.
+        ValueError: if the file holds other bytes, or the weights of another model; one in which other weights are
+            shared is another one.
 
     Example:
         >>> load_weights(nn.Linear(2, 2), "nowhere.safetensors", sha256="")
@@ -79,7 +89,10 @@ def load_weights(model: nn.Module, path: str | Path, *, sha256: str) -> nn.Modul
             f"{Path(path).name} must have sha256 {sha256[:12]}…, got {found[:12]}… from {len(content)} bytes; the file "
             f"is damaged or of another version, so restore it or make it anew"
         )
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    again = json.loads(header.get("__metadata__", {}).get("again", "{}"))
     tensors, wanted = load(content), model.state_dict()
+    tensors |= {name: tensors[owner] for name, owner in again.items()}
     differ = sorted(
         name
         for name in tensors.keys() | wanted.keys()
@@ -89,6 +102,12 @@ def load_weights(model: nn.Module, path: str | Path, *, sha256: str) -> nn.Modul
         raise ValueError(
             f"model must be built as the one in {Path(path).name}, got {len(differ)} weights that differ in name or "
             f"shape, such as {differ[0]}; build it with the sizes it was saved with"
+        )
+    untied = sorted(set(again.items()) ^ set(_again(model).items()))
+    if untied:
+        raise ValueError(
+            f"model must share the weights that are shared in {Path(path).name}, got a difference at {untied[0][0]}; "
+            f"build it with one module in the same places"
         )
     with torch.no_grad():
         model.load_state_dict(tensors)

@@ -92,3 +92,37 @@ def test_what_half_precision_cannot_hold_is_not_written(tmp_path):
     with pytest.raises(ValueError, match="weight in half precision must be finite"):
         save_weights(large, tmp_path / "large.safetensors")
     assert list(tmp_path.iterdir()) == []
+
+
+def twins(seed, *, shared=True):
+    torch.manual_seed(seed)
+    one = nn.Linear(64, 64)
+    return nn.ModuleDict({"first": one, "second": one if shared else nn.Linear(64, 64)})
+
+
+def test_one_encoder_under_two_names_is_saved_once_and_loaded_tied(tmp_path):
+    trained, path = twins(0), tmp_path / "twins.safetensors"
+    digest = save_weights(trained, path)
+    assert save_weights(trained, tmp_path / "again.safetensors") == digest
+    assert path.stat().st_size < 1.5 * 2 * 64 * 65  # in half precision, once
+    loaded = load_weights(twins(1), path, sha256=digest)
+    assert loaded["first"] is loaded["second"]
+    assert torch.equal(loaded["first"].weight, trained["first"].weight.half().float())
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_what_is_shared_elsewhere_is_another_model(tmp_path, shared):
+    path, built = tmp_path / "twins.safetensors", twins(1, shared=not shared)
+    digest = save_weights(twins(0, shared=shared), path)
+    before = built["first"].weight.clone()
+    wanted = "model must share the weights that are shared in twins.safetensors, got a difference at second.bias; build"
+    with pytest.raises(ValueError, match=wanted):
+        load_weights(built, path, sha256=digest)
+    assert torch.equal(built["first"].weight, before)
+
+
+def test_a_planted_link_beside_the_file_is_not_followed(tmp_path):
+    (tmp_path / "victim").write_text("keep me")
+    (tmp_path / "w.safetensors.part").symlink_to(tmp_path / "victim")
+    save_weights(model(0), tmp_path / "w.safetensors")
+    assert (tmp_path / "victim").read_text() == "keep me"
