@@ -59,7 +59,7 @@ PUBLIC = {
         draw_scenes exact_atoms hard_negative latent_joint lay_out make_captions make_movies make_triples
         minimal_pairs pair_up planted_vectors render trifeatures triple_bits
     """,
-    "comm_lite.train": "History Muon TrainConfig fit orthogonalise",
+    "comm_lite.train": "History Muon PlateauWarning TrainConfig fit orthogonalise parameter_groups",
 }
 
 

@@ -44,6 +44,12 @@ def pairs():
     return worlds.Pairs(pictures(), torch.zeros(5, 2, dtype=torch.long), torch.arange(10))
 
 
+def declaring(**roles):
+    model = nn.Linear(2, 1)
+    model.parameter_roles = roles
+    return model
+
+
 def one_modality():
     return {"image": nn.Identity()}, {"image": parts.TokenConverter(4, 8)}
 
@@ -547,6 +553,26 @@ WRONG = {
             lambda: train.TrainConfig(precision="float8"),
             ValueError,
             r"precision must be one of \['float32', 'bfloat16'\], got 'float8'; choose one of these",
+        )
+    ],
+    "train.parameter_groups": [
+        Wrong(
+            lambda: train.parameter_groups(declaring(weigth="matrix"), train.TrainConfig()),
+            ValueError,
+            r"parameter_roles of the model must name its own parameters, got 'weigth'; declare it in the module that",
+        )
+    ],
+    "train.PlateauWarning": [
+        Wrong(
+            lambda: train.fit(
+                nn.Linear(2, 1),
+                lambda m, x: 0 * m(x).sum() + 1,
+                [torch.ones(1, 2)],
+                train.TrainConfig(progress=False),
+                guess=1.0,
+            ),
+            train.PlateauWarning,
+            r"the loss is 1.000 after 25% of the steps, within 2 % of 1.000, that of a model that .*; raise lr",
         )
     ],
     "train.Muon": [

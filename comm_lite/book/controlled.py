@@ -373,7 +373,8 @@ def pretrain(
 
         return METHODS[method](model, view, y)
 
-    return model, fit(model, step, train.batches(setting.batch, generator=order), config, evaluate=evaluate)
+    history = fit(model, step, train.batches(setting.batch, generator=order), config, evaluate=evaluate)
+    return model.eval(), history
 
 
 def probe(

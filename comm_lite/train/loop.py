@@ -5,62 +5,18 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import LambdaLR
 
 from comm_lite import _check
-from comm_lite.train.muon import Muon
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    r"""How long, how fast and in which precision to train."""
-
-    epochs: int = 10
-    r"""Passes over the data."""
-    lr: float = 3e-4
-    r"""Largest learning rate of AdamW; it rises over ``warmup`` and falls to zero along a cosine."""
-    weight_decay: float = 1e-4
-    r"""AdamW's decay of matrices; vectors (biases, norms) are not decayed."""
-    warmup: float = 0.1
-    r"""Fraction of all steps over which the learning rate rises from zero, in [0, 1]."""
-    kernel_lr: float | None = None
-    r"""Largest learning rate of `Muon`, which then trains the convolution kernels; None leaves them to AdamW."""
-    clip_norm: float | None = None
-    r"""Largest norm of the gradient of all parameters together; None clips nothing."""
-    precision: str = "float32"
-    r"""``"float32"``, or ``"bfloat16"`` for autocast: faster where the chip multiplies it."""
-    device: str = "cpu"
-    r"""Where model and batches go, such as ``"cpu"`` or ``"cuda"``."""
-    progress: bool = True
-    r"""Whether to show a progress bar, as plain text on standard output."""
-
-    def __post_init__(self) -> None:
-        _check.whole("epochs", self.epochs)
-        _check.positive("lr", self.lr)
-        _check.between("weight_decay", self.weight_decay, 0.0, float("inf"))
-        _check.between("warmup", self.warmup, 0.0, 1.0)
-        for name in ("kernel_lr", "clip_norm"):
-            if getattr(self, name) is not None:
-                _check.positive(name, getattr(self, name))
-        _check.one_of("precision", self.precision, ("float32", "bfloat16"))
-
-
-@dataclass
-class History:
-    r"""What was measured while training."""
-
-    loss: list[float] = field(default_factory=list)
-    r"""Mean loss of each epoch, in the unit of the loss (nats for ours)."""
-    seconds: list[float] = field(default_factory=list)
-    r"""Wall seconds of each epoch, evaluation left out."""
-    evaluations: list[Any] = field(default_factory=list)
-    r"""What ``evaluate`` returned after each epoch; empty without it."""
+from comm_lite.train.config import History, PlateauWarning, TrainConfig
+from comm_lite.train.groups import optimizers_of, parameter_groups
+from comm_lite.train.runtime import NotFiniteError, Rollback, modes, samples_in, start_training, to_device
 
 
 def fit(
@@ -70,24 +26,44 @@ def fit(
     config: TrainConfig,
     *,
     evaluate: Callable[[nn.Module], Any] | None = None,
+    groups: Sequence[dict[str, Any]] | None = None,
+    generators: Sequence[torch.Generator] = (),
+    guess: float | None = None,
 ) -> History:
     r"""Train ``model`` with AdamW (and `Muon`, if the config says so) on whatever loss ``step`` returns.
 
+    A step is finished, or it has not been: whatever ends the training early (a loss, gradient, buffer or weight that
+    is not finite, an error in ``step`` or in the data, an interrupt), parameters, buffers, optimisers and generators
+    are put back to the last good state, which the error names. On the CPU that is the state before the step that
+    failed, or before the one that made the weights a thousand times as large. On a device nothing waits for the
+    numbers of a step; they are looked at every 50 steps, and the last good state is that of the last look.
+
+    Layout, modes and frozen parts are the caller's. A model in training mode is trained with the mode that each of its
+    modules has; in one that is in ``eval()``, all but its frozen modules are put into training mode. On return every
+    module has the mode that it came with.
+
     Args:
-        model: what to train, in place. On return it is in ``eval()`` mode.
+        model: what to train, in place; it is moved to the device.
         step: ``step(model, batch) -> loss``, a scalar tensor; it runs under autocast where the precision asks for it.
         data: batches (tensors in any nesting of dicts, tuples and lists); every pass over it is one epoch. It needs a
             length, so that the learning rate knows where the end is.
         config: see `TrainConfig`.
         evaluate: called as ``evaluate(model)`` after each epoch, with the model in ``eval()`` and without gradients.
+        groups: what is trained how; by default `parameter_groups` of the model.
+        generators: those from which ``step`` and ``data`` draw, so that a step that is undone gives back its draws.
+            Torch's own generators are always among them.
+        guess: what the loss is for a model that tells no sample from another, such as log N. If the loss is still
+            within 2 % of it after the share ``config.alarm`` of the steps, a `PlateauWarning` says so.
 
     Returns:
-        The `History` of the run. An interrupt passes through, and the model keeps what it has learnt so far.
+        The `History` of the run; the mean loss of an epoch counts every sample once (the rows of the first tensor in a
+        batch). An error or interrupt that ends the training carries the history so far as its attribute ``history``,
+        with the unfinished epoch as the last entry.
 
     Raises:
         TypeError: if ``data`` has no length or ``step`` does not return a scalar tensor.
-        ValueError: if ``data`` is empty, nothing can be trained, or the loss or its gradient becomes NaN or infinite;
-            the model then keeps its last good parameters.
+        ValueError: if ``data`` is empty or can be passed over only once, nothing can be trained, or the loss, its
+            gradient, a buffer or a weight becomes NaN or infinite.
 
     Example:
         >>> model = nn.Linear(2, 1)
@@ -100,65 +76,114 @@ def fit(
         raise TypeError(f"data must have a length, got {type(data).__name__}; pass a list or an object with __len__")
     if len(data) == 0:
         raise ValueError("data must hold at least one batch, got none; use a smaller batch or more samples")
-    if not any(p.requires_grad for p in model.parameters()):
-        raise ValueError(
-            "model must have a parameter that requires a gradient, got none; call requires_grad_() on some"
-        )
-    model.to(config.device, memory_format=torch.channels_last)
-    optimizers = _optimizers(model, config)
-    total = config.epochs * len(data)
-    schedules = [LambdaLR(each, lambda done: _one_cycle(done, total, config.warmup)) for each in optimizers]
+    if guess is not None:
+        _check.positive("guess", guess)
+    model.to(config.device)
+    optimizers = optimizers_of(parameter_groups(model, config) if groups is None else groups)
+    back = Rollback(model, optimizers, generators, config.device)
+    total, history, bar = config.epochs * len(data), History(), _bar(config.epochs * len(data), config)
     autocast = torch.autocast(torch.device(config.device).type, torch.bfloat16, enabled=config.precision == "bfloat16")
-    history = History()
-    bar = _bar(total, config)
-    try:
-        for epoch in range(config.epochs):
-            model.train()
-            start, losses = time.perf_counter(), []
-            for batch in data:
-                with autocast:
-                    loss = step(model, _to(batch, config.device))
-                _scalar(loss, epoch)
-                model.zero_grad(set_to_none=True)
-                loss.backward()
-                norm = nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm or math.inf)
-                _finite("gradient", norm, epoch)
-                for optimizer, schedule in zip(optimizers, schedules, strict=True):
-                    optimizer.step()
-                    schedule.step()
-                losses.append(loss.detach())
-                bar.update()
-            history.loss.append(torch.stack(losses).float().mean().item())
+    alarm = None if guess is None else _Alarm(guess, config.alarm, total)
+    epoch, losses, weights, start = 0, [], [], time.perf_counter()
+
+    def close_epoch() -> None:
+        if losses:
+            of = torch.tensor(weights, dtype=torch.float32, device=losses[0].device)
+            history.loss.append(((torch.stack(losses).float() * of).sum() / of.sum()).item())
             history.seconds.append(time.perf_counter() - start)
-            bar.set_postfix_str(f"epoch {epoch + 1}, loss {history.loss[-1]:.3f}")
-            if evaluate is not None:
-                model.eval()
-                with torch.no_grad():
-                    history.evaluations.append(evaluate(model))
-    finally:
-        bar.close()
-        model.eval()
+            losses.clear()
+            weights.clear()
+
+    with modes(model):
+        start_training(model)
+        try:
+            for epoch in range(config.epochs):
+                start = time.perf_counter()
+                for batch in back.watched(data):
+                    with autocast:
+                        loss = step(model, to_device(batch, config.device))
+                    _scalar(loss)
+                    for optimizer in optimizers:
+                        optimizer.zero_grad(set_to_none=True)
+                    loss.backward()
+                    norm = nn.utils.clip_grad_norm_(back.trained, config.clip_norm or math.inf)
+                    back.check(loss.detach(), norm)
+                    back.keep()
+                    _set_rates(optimizers, back.done, total, config.warmup)
+                    for optimizer in optimizers:
+                        optimizer.step()
+                    back.finish()
+                    losses.append(loss.detach())
+                    weights.append(samples_in(batch))
+                    if alarm is not None:
+                        alarm.hear(loss.detach())
+                    bar.update()
+                if not losses:
+                    raise ValueError(
+                        f"data must give its batches in every pass, got none in epoch {epoch + 1}; an iterator can be "
+                        f"passed over only once, so pass a list or an object whose __iter__ starts anew"
+                    )
+                back.check_weights()
+                close_epoch()
+                bar.set_postfix_str(f"epoch {epoch + 1}, loss {history.loss[-1]:.3f}")
+                if evaluate is not None:
+                    with modes(model), torch.no_grad():
+                        model.eval()
+                        history.evaluations.append(evaluate(model))
+        except BaseException as error:
+            finished, steps = back.done, back.undo()
+            for of_epoch in (losses, weights):
+                del of_epoch[max(0, len(of_epoch) - (finished - steps)) :]
+            close_epoch()
+            state = (
+                f"the model keeps its last good parameters, buffers, optimiser state and generators, those after "
+                f"step {steps} of {total}"
+            )
+            if isinstance(error, NotFiniteError):
+                error = ValueError(
+                    f"{error} in epoch {epoch + 1}; {state}, so lower lr or raise the temperature and start again"
+                )
+            else:
+                error.add_note(f"comm_lite.train.fit: {state}")
+            error.history = history
+            raise error from error.__cause__
+        finally:
+            bar.close()
+            _set_rates(optimizers, back.done, total, config.warmup)
     return history
 
 
-def _optimizers(model: nn.Module, config: TrainConfig) -> list[torch.optim.Optimizer]:
-    r"""AdamW for everything, or AdamW beside `Muon` for the kernels; vectors (biases, norms) never decay."""
-    trained = [p for p in model.parameters() if p.requires_grad]
-    kernels = [p for p in trained if p.ndim > 2] if config.kernel_lr else []
-    rest = [p for p in trained if p.ndim <= 2 or not config.kernel_lr]
-    groups = [
-        {"params": [p for p in rest if p.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in rest if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    optimizers: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups, lr=config.lr)] if rest else []
-    if kernels:
-        optimizers.append(Muon(kernels, lr=config.kernel_lr, weight_decay=config.weight_decay))
-    return optimizers
+class _Alarm:
+    r"""Warns once if the mean loss of the steps up to a share of all is a guess."""
+
+    def __init__(self, guess: float, share: float, total: int) -> None:
+        self.guess, self.share, self.left = guess, share, max(1, math.ceil(share * total))
+        self.recent: deque[Tensor] = deque(maxlen=max(1, self.left // 2))
+
+    def hear(self, loss: Tensor) -> None:
+        self.recent.append(loss)
+        self.left -= 1
+        if self.left == 0:
+            mean = torch.stack(list(self.recent)).float().mean().item()
+            if abs(mean - self.guess) <= 0.02 * self.guess:
+                warnings.warn(
+                    f"the loss is {mean:.3f} after {self.share:.0%} of the steps, within 2 % of {self.guess:.3f}, that "
+                    f"of a model that tells no sample from another; raise lr, warm up longer, raise the temperature "
+                    f"or start from another seed",
+                    PlateauWarning,
+                    stacklevel=3,
+                )
+
+
+def _set_rates(optimizers: Iterable[torch.optim.Optimizer], done: int, total: int, warmup: float) -> None:
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = group["initial_lr"] * _one_cycle(done, total, warmup)
 
 
 def _one_cycle(done: int, total: int, warmup: float) -> float:
-    r"""The learning rate as a fraction of the largest: a straight rise, then half a cosine down to zero."""
-    rise = warmup * total
+    r"""The learning rate as a fraction of the largest: a straight rise, then half a cosine to zero, where it stays."""
+    rise, done = warmup * total, min(done, total)
     if done < rise:
         return (done + 1) / (rise + 1)
     return 0.5 * (1 + torch.tensor((done - rise) / max(1.0, total - rise) * torch.pi).cos().item())
@@ -171,29 +196,9 @@ def _bar(total: int, config: TrainConfig):
     return tqdm(total=total, disable=not config.progress, file=sys.stdout, mininterval=2.0, unit="step", leave=True)
 
 
-def _to(batch: Any, device: str) -> Any:
-    if isinstance(batch, Tensor):
-        return batch.to(device, non_blocking=True)
-    if isinstance(batch, dict):
-        return {key: _to(value, device) for key, value in batch.items()}
-    if isinstance(batch, (list, tuple)):
-        make = getattr(batch, "_make", type(batch))  # a named tuple is made otherwise
-        return make(_to(value, device) for value in batch)
-    return batch
-
-
-def _scalar(loss: object, epoch: int) -> None:
+def _scalar(loss: object) -> None:
     if not isinstance(loss, Tensor) or loss.ndim:
         got = f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
         raise TypeError(f"step must return a scalar tensor, got {got}; average the loss over the batch")
     if not loss.requires_grad:
         raise ValueError("step must return a loss that depends on the model's parameters; do not detach it")
-    _finite("loss", loss, epoch)
-
-
-def _finite(what: str, value: Tensor, epoch: int) -> None:
-    if not torch.isfinite(value):
-        raise ValueError(
-            f"the {what} must stay finite, got {value.item()} in epoch {epoch + 1}; the model keeps its last good "
-            f"parameters, so lower lr or raise the temperature and start again"
-        )

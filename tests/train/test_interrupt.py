@@ -28,6 +28,7 @@ AFTERWARDS = """if True:
     weights = torch.cat([p.flatten() for p in model.parameters()])
     print(steps >= 5, model.training, bool(weights.isfinite().all()), len(tqdm._instances), model(data[0]).shape)
 """
+HISTORY = "import sys; print(len(sys.last_value.history.loss))"
 AGAIN = "print(len(fit(model, step, data, TrainConfig(epochs=2)).loss), model.training)"
 
 
@@ -68,6 +69,8 @@ def test_an_interrupted_training_leaves_the_notebook_usable(kernel):
     assert run(client, SETUP) == (None, "")
     error, printed = run(client, ENDLESS, on_text=manager.interrupt_kernel)
     assert error == "KeyboardInterrupt" and "step" in printed and printed.endswith("\n")  # the bar ended its line
-    assert run(client, AFTERWARDS) == (None, "True False True 0 torch.Size([4, 1])\n")
+    assert run(client, AFTERWARDS) == (None, "True True True 0 torch.Size([4, 1])\n")
+    error, printed = run(client, HISTORY)
+    assert error is None and int(printed) >= 1  # epochs, the unfinished one among them
     error, printed = run(client, AGAIN)
-    assert error is None and printed.splitlines()[-1] == "2 False"
+    assert error is None and printed.splitlines()[-1] == "2 True"

@@ -6,7 +6,8 @@ import torch
 from torch import nn
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
-from comm_lite.train import History, TrainConfig, fit
+from comm_lite.train import History, PlateauWarning, TrainConfig, fit
+from comm_lite.train.runtime import to_device
 
 
 def quiet(**changes):
@@ -67,6 +68,30 @@ def test_history_has_one_entry_an_epoch():
     assert history.evaluations == ["measured"] * 3
     assert all(isinstance(value, float) and value > 0 for value in history.loss + history.seconds)
     assert fit(network(), regress, batches(), quiet(epochs=3)).evaluations == []
+
+
+def test_every_sample_of_an_epoch_counts_once():
+    x = torch.arange(100.0)[:, None] * torch.ones(4)
+    model = nn.Linear(4, 1)
+    seen = []
+
+    def step(model, batch):
+        seen.append((len(batch[0]["x"]), batch[0]["x"].mean().item()))
+        return 0 * model(batch[0]["x"]).sum() + batch[0]["x"].mean()
+
+    history = fit(model, step, [({"x": x[:99]}, "name"), ({"x": x[99:]}, "name")], quiet(epochs=1))
+    assert seen == [(99, 49.0), (1, 99.0)]
+    assert history.loss == [pytest.approx(49.5)]
+
+
+def test_past_its_end_the_schedule_stays_at_its_end(steps):
+    class Longer(list):
+        def __len__(self):
+            return 4
+
+    fit(network(), regress, Longer(batches(count=12)), quiet(epochs=1, warmup=0.25))
+    rates = [step["lr"][0] for step in steps]
+    assert len(rates) == 12 and rates[4:] == pytest.approx([0.0] * 8, abs=1e-9) and rates[3] > 1e-3
 
 
 def test_loss_is_the_mean_over_the_epoch():
@@ -213,10 +238,8 @@ def test_batches_may_be_nested(shape):
 
 def test_every_tensor_of_a_batch_goes_to_the_device():
     """The meta device computes nothing; that a tensor arrives there is all that counts."""
-    from comm_lite.train.loop import _to
-
     x = torch.ones(2)
-    moved = _to({"x": x, "y": [(x, 3), Named(x, "text")]}, "meta")
+    moved = to_device({"x": x, "y": [(x, 3), Named(x, "text")]}, "meta")
     assert [moved["x"].device.type, moved["y"][0][0].device.type, moved["y"][1].x.device.type] == ["meta"] * 3
     assert (moved["y"][0][1], moved["y"][1].more) == (3, "text")
     assert isinstance(moved["y"], list)
@@ -256,81 +279,227 @@ def test_steps_run_in_training_and_evaluation_in_eval_without_gradient():
     assert modes == [("step", True, True), ("step", True, True), ("evaluate", False, False)] * 2
 
 
-def test_the_model_comes_back_in_eval_mode():
-    model = network()
-    fit(model, regress, batches(), quiet())
-    assert not any(module.training for module in model.modules())
-
-
-def failing_after(count, error):
-    seen = []
+@pytest.mark.parametrize("training", [True, False])
+def test_every_module_comes_back_in_the_mode_it_had(training):
+    model, seen = network().train(training), []
 
     def step(model, batch):
-        seen.append(parameters(model))
-        if len(seen) > count:
-            raise error
+        seen.append(model.training)
         return regress(model, batch)
 
-    return step, seen
+    fit(model, step, batches(), quiet(), evaluate=lambda model: None)
+    assert {module.training for module in model.modules()} == {training}
+    assert seen == [True] * 12
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("out of memory")])
-def test_an_interrupt_passes_through_and_keeps_what_was_learnt(error):
-    model = network()
-    before = parameters(model)
-    step, seen = failing_after(4, error)
-    with pytest.raises(type(error)):
-        fit(model, step, batches(), quiet())
-    assert not any(module.training for module in model.modules())
-    for now, last, first in zip(parameters(model), seen[-1], before, strict=True):
-        assert torch.equal(now, last)
-        assert not torch.equal(now, first)
+def test_a_normalisation_that_the_caller_froze_does_not_drift():
+    for root_in_eval in (False, True):
+        model = network()
+        model[1].eval().requires_grad_(False)
+        if root_in_eval:
+            model.eval()
+        before = [value.clone() for value in model[1].state_dict().values()]
+        fit(model, regress, batches(), quiet())
+        for now, then in zip(model[1].state_dict().values(), before, strict=True):
+            assert torch.equal(now, then)
+        assert model.training is not root_in_eval and not model[1].training
 
 
-def test_a_failing_evaluation_leaves_eval_mode():
-    model = network()
-
-    def evaluate(model):
-        raise RuntimeError("no test data")
-
-    with pytest.raises(RuntimeError, match="no test data"):
-        fit(model, regress, batches(), quiet(), evaluate=evaluate)
-    assert not any(module.training for module in model.modules())
-
-
-# --- numbers that are none
-
-
-def poisoned(bad, at):
+def test_dropout_inside_a_frozen_tower_stays_off():
+    tower = nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.5)).requires_grad_(False)
+    model = nn.Sequential(tower, nn.Dropout(0.1), nn.Linear(4, 1)).eval()
     seen = []
 
     def step(model, batch):
-        seen.append(parameters(model))
-        loss = regress(model, batch)
-        return loss * bad if len(seen) > at else loss
+        seen.append([module.training for module in (model, tower, tower[1], model[1])])
+        return regress(model, batch)
 
-    return step, seen
+    fit(model, step, batches(count=1), quiet(epochs=1))
+    assert seen == [[True, False, False, True]]
+
+
+def test_layout_is_the_callers():
+    class Cubes(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.cube = nn.Conv2d(3, 4, 3), nn.Conv3d(1, 2, 3)
+
+        def forward(self, x):
+            flat = self.conv(x).mean()
+            return flat + self.cube(x[:, None]).mean() + self.conv.weight.view(-1).mean()
+
+    model = Cubes()
+    strides = [p.stride() for p in model.parameters()]
+    fit(model, lambda model, x: model(x), [torch.rand(2, 3, 6, 6)], quiet(epochs=1))
+    assert [p.stride() for p in model.parameters()] == strides
+
+
+# --- the way back
+
+
+def whole_state(model, *generators):
+    """Parameters, buffers and generators, as bits."""
+    return [*state(model), torch.get_rng_state(), *(generator.get_state() for generator in generators)]
+
+
+def optimizer_state(optimizer):
+    return [value.clone() for of in optimizer.state.values() for value in of.values()]
+
+
+def same(one, other):
+    return len(one) == len(other) and all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def stopped(data, error, match, *, step=regress, seed=0, config=None, **more):
+    """Train until ``error``; return the model, the error and what `whole_state` then was."""
+    model = network(seed)
+    torch.manual_seed(5)
+    with pytest.raises(error, match=match) as caught:
+        fit(model, step, data, config or quiet(), **more)
+    return model, caught.value
+
+
+def after(count, *, of=12):
+    """The whole state after so many of the steps, by a run that nothing disturbs."""
+    model, seen = network(), []
+    torch.manual_seed(5)
+
+    def step(model, batch):
+        seen.append(whole_state(model))
+        return regress(model, batch)
+
+    fit(model, step, batches(), quiet(epochs=of // 6))
+    seen.append(whole_state(model))
+    return seen[count]
+
+
+def spoilt(at, how):
+    """The six batches of an epoch, of which one is bad from the second epoch on."""
+
+    class Data:
+        passes = 0
+
+        def __len__(self):
+            return 6
+
+        def __iter__(self):
+            self.passes += 1
+            for number, (x, y) in enumerate(batches()):
+                yield how(x, y) if self.passes == 2 and number == at else (x, y)
+
+    return Data()
+
+
+def not_a_number(x, y):
+    return x * math.nan, y
+
+
+def raising(error):
+    def how(x, y):
+        raise error
+
+    return how
+
+
+LATE = r"those after step 9 of 12"
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
-def test_a_loss_that_is_no_number_stops_before_it_does_harm(bad):
+def test_a_refused_batch_leaves_no_mark(bad):
+    wanted = rf"the loss must stay finite, got nan in epoch 2; the model keeps its last good parameters, .*{LATE}, so"
+    model, error = stopped(spoilt(3, lambda x, y: (x * bad, y)), ValueError, wanted)
+    assert same(whole_state(model), after(9))
+    assert len(error.history.loss) == 2  # of the second epoch three steps
+    assert all(p.grad is None for p in model.parameters())
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("out of memory"), SystemExit()])
+@pytest.mark.parametrize("where", ["data", "step"])
+def test_whatever_is_raised_leaves_the_state_before_the_step(error, where):
+    def step(model, batch):
+        loss = regress(model, batch)  # buffers have changed, random numbers are drawn
+        if batch[0].isnan().any():
+            raise error
+        return loss
+
+    data = spoilt(3, raising(error) if where == "data" else not_a_number)
+    model, caught = stopped(data, type(error), LATE, step=step)
+    assert caught is error and same(whole_state(model), after(9))
+    assert len(error.history.loss) == len(error.history.seconds) == 2
+    assert model.training
+
+
+@pytest.mark.parametrize("phase", ["backward", "optimizer"])
+def test_an_interrupt_in_the_middle_of_a_step_undoes_all_of_it(phase, steps):
+    moments = []
+
+    class Interrupt(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx, gradient):
+            raise RuntimeError("stop")
+
+    def step(model, batch):
+        moments.append(optimizer_state(steps[-1]["optimizer"]) if steps else [])
+        loss = regress(model, batch)
+        return Interrupt.apply(loss) if phase == "backward" and len(moments) == 10 else loss
+
+    def half(optimizer, *_):
+        if phase == "optimizer" and len(moments) == 10:
+            raise RuntimeError("stop")  # all weights and momenta have changed already
+
+    handle = register_optimizer_step_post_hook(half)
+    try:
+        model, _ = stopped(batches(), RuntimeError, f"(?s)stop.*{LATE}", step=step)
+    finally:
+        handle.remove()
+    assert len(moments[-1]) == 15 and same(optimizer_state(steps[-1]["optimizer"]), moments[-1])
+    assert same(whole_state(model), after(9))
+
+
+def test_an_optimizer_that_fails_at_its_first_step_has_no_state():
+    seen = []
+
+    def fail(optimizer, *_):
+        seen.append(optimizer)
+        raise RuntimeError("stop")
+
     model = network()
-    step, seen = poisoned(bad, at=8)
-    with pytest.raises(ValueError, match=rf"the loss must stay finite, got {bad} in epoch 2; .* last good parameters"):
-        fit(model, step, batches(), quiet())
-    assert len(seen) == 9
-    assert not any(module.training for module in model.modules())
-    for now, last in zip(parameters(model), seen[-1], strict=True):
-        assert torch.isfinite(now).all()
-        assert torch.equal(now, last)
-    assert not torch.equal(seen[-1][0], seen[-2][0])
+    torch.manual_seed(5)
+    before = whole_state(model)
+    handle = register_optimizer_step_post_hook(fail)
+    try:
+        with pytest.raises(RuntimeError, match=r"(?s)stop.*those after step 0 of 12"):
+            fit(model, regress, batches(), quiet())
+    finally:
+        handle.remove()
+    assert same(whole_state(model), before) and optimizer_state(seen[0]) == []
+
+
+@pytest.mark.parametrize("rate", [1e8, 1e20, 1e30])
+@pytest.mark.parametrize("count", [1, 6])
+def test_a_step_that_ruins_the_weights_is_undone(rate, count):
+    """Its own loss was finite: the weights come to light at the next step, or at the end."""
+    model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 1))
+    before = state(model)
+    if count == 1 and rate == 1e8:
+        fit(model, regress, batches(count=1), quiet(epochs=1, lr=rate, warmup=0.0))  # large, but numbers
+        assert all(value.isfinite().all() for value in state(model))
+        return
+    wanted = rf"must stay finite, got (nan|inf) in epoch 1; .* those after step 0 of {count}, so lower lr"
+    with pytest.raises(ValueError, match=wanted):
+        fit(model, lambda m, b: regress(m, b) ** 2, batches(count=count), quiet(epochs=1, lr=rate, warmup=0.0))
+    assert same(state(model), before)
 
 
 @pytest.mark.parametrize("clip_norm", [None, 1.0])
 def test_a_gradient_that_is_no_number_stops_before_it_does_harm(clip_norm):
     """The root of 0 is a finite loss with an infinite slope."""
     model = network()
-    before = parameters(model)
+    before = state(model)
 
     def step(model, batch):
         weight = model[0].weight
@@ -338,8 +507,106 @@ def test_a_gradient_that_is_no_number_stops_before_it_does_harm(clip_norm):
 
     with pytest.raises(ValueError, match="the gradient must stay finite, got nan in epoch 1; .* last good parameters"):
         fit(model, step, batches(), quiet(clip_norm=clip_norm))
-    for now, last in zip(parameters(model), before, strict=True):
-        assert torch.equal(now, last)
+    assert same(state(model), before)
+
+
+def test_a_buffer_that_is_no_number_stops_though_the_loss_is_finite():
+    """A variance overflows to infinity, what is divided by it is 0: the model would be ruined for any later input."""
+    x, y = batches()[0]
+    model = network()
+    before = state(model)
+    with pytest.raises(
+        ValueError, match="the buffer running_(mean|var) must stay finite, got inf in epoch 1; .* step 1 of"
+    ):
+        fit(model, regress, [(x, y), (x * 1e25, y)], quiet(epochs=1))
+    assert all(value.isfinite().all() for value in state(model)) and not same(state(model), before)
+
+
+def test_a_teacher_that_the_step_itself_moves_is_put_back_too():
+    model = nn.ModuleDict({"student": nn.Linear(4, 1), "teacher": nn.Linear(4, 1).requires_grad_(False)})
+    seen = []
+
+    def step(model, batch):
+        seen.append(state(model))
+        with torch.no_grad():
+            for slow, fast in zip(model["teacher"].parameters(), model["student"].parameters(), strict=True):
+                slow.lerp_(fast, 0.5)
+        loss = (model["student"](batch[0]) - model["teacher"](batch[0])).square().mean()
+        return loss * (math.nan if len(seen) == 5 else 1)
+
+    with pytest.raises(ValueError, match="those after step 4 of 12"):
+        fit(model, step, batches(), quiet())
+    assert same(state(model), seen[-1]) and not same(state(model), seen[-2])
+
+
+def test_generators_that_are_handed_over_give_back_their_draws():
+    draws, states = torch.Generator().manual_seed(1), []
+
+    def step(model, batch):
+        states.append(draws.get_state())
+        noise = torch.randn(batch[0].shape, generator=draws)
+        return regress(model, (batch[0] + noise, batch[1])) * (math.nan if len(states) == 4 else 1)
+
+    stopped(batches(), ValueError, "those after step 3 of 12", step=step, generators=[draws])
+    assert torch.equal(draws.get_state(), states[-1])
+
+
+def test_an_interrupted_run_tells_its_history():
+    whole = fit(network(), regress, batches(), quiet(epochs=3))
+    torch.manual_seed(0)
+    data, model = batches(), network()
+    calls = []
+
+    def step(model, batch):
+        calls.append(1)
+        if len(calls) == 17:
+            raise KeyboardInterrupt
+        return regress(model, batch)
+
+    with pytest.raises(KeyboardInterrupt) as stop:
+        fit(model, step, data, quiet(epochs=3), evaluate=lambda model: len(calls))
+    history = stop.value.history
+    assert len(history.loss) == len(history.seconds) == 3 and history.evaluations == [6, 12]
+    assert history.loss[0] == whole.loss[0]
+
+
+def test_a_failing_evaluation_gives_back_modes_and_keeps_the_epoch():
+    model = network()
+
+    def evaluate(model):
+        raise RuntimeError("no test data")
+
+    with pytest.raises(RuntimeError, match="(?s)no test data.*those after step 6 of 12") as caught:
+        fit(model, regress, batches(), quiet(), evaluate=evaluate)
+    assert all(module.training for module in model.modules())
+    assert len(caught.value.history.loss) == 1
+
+
+# --- plateaus
+
+
+@pytest.mark.parametrize(("level", "warns"), [(2.0, True), (2.03, True), (1.97, True), (2.05, False), (1.9, False)])
+def test_a_loss_that_stays_at_its_guess_raises_an_alarm(level, warns, recwarn):
+    def step(model, batch):
+        return 0 * regress(model, batch) + level
+
+    fit(network(), step, batches(), quiet(epochs=4, alarm=0.5), guess=2.0)
+    told = [str(warning.message) for warning in recwarn.list if warning.category is PlateauWarning]
+    text = f"the loss is {level:.3f} after 50% of the steps, within 2 % of 2.000, that of a model that tells no sample"
+    assert [one[: len(text)] for one in told] == ([text] if warns else [])
+
+
+def test_the_alarm_looks_once_and_late_enough():
+    calls = []
+
+    def step(model, batch):
+        calls.append(1)
+        return 0 * regress(model, batch) + (2.0 if len(calls) < 7 else 1.0)
+
+    fit(network(), step, batches(), quiet(epochs=4, alarm=0.5), guess=2.0)  # it left in time
+    with pytest.warns(PlateauWarning, match="after 25% of the steps"):
+        calls.clear()
+        fit(network(), step, batches(), quiet(epochs=4), guess=2.0)
 
 
 # --- what is printed
@@ -373,6 +640,17 @@ def configured(**changes):
     return lambda: TrainConfig(**changes)
 
 
+class OnePass:
+    def __init__(self):
+        self.left = iter(batches())
+
+    def __len__(self):
+        return 6
+
+    def __iter__(self):
+        return self.left
+
+
 def fitted(model=None, step=regress, data=None, **changes):
     return lambda: fit(model or network(), step, batches() if data is None else data, quiet(**changes))
 
@@ -398,6 +676,13 @@ def fitted(model=None, step=regress, data=None, **changes):
         (fitted(data=iter([])), TypeError, "data must have a length, got list_iterator"),
         (fitted(data=(x for x in batches())), TypeError, "data must have a length, got generator"),
         (fitted(data=[]), ValueError, "data must hold at least one batch, got none"),
+        (
+            fitted(data=OnePass()),
+            ValueError,
+            r"(?s)in every pass, got none in epoch 2; an iterator .* after step 6 of 12",
+        ),
+        (configured(alarm=2.0), ValueError, r"alarm must lie in \[0.0, 1.0\], got 2.0"),
+        (lambda: fit(network(), regress, batches(), quiet(), guess=0.0), ValueError, "guess must be a finite number"),
         (fitted(step=lambda model, batch: model(batch[0])), TypeError, r"scalar tensor, got shape \(16, 1\)"),
         (
             fitted(step=lambda model, batch: model(batch[0])[:, 0]),
