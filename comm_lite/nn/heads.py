@@ -40,6 +40,10 @@ class ProjectionHead(nn.Sequential):
             nn.Linear(hidden, out),
         )  # fmt: skip
 
+    def __getitem__(self, index: int | slice) -> nn.Module:
+        r"""Return one layer, or several as a plain `nn.Sequential`."""
+        return nn.Sequential(*list(self)[index]) if isinstance(index, slice) else super().__getitem__(index)
+
     def forward(self, z: Tensor) -> Tensor:
         r"""Return projections (B, P) of representations (B, D)."""
         _check.shape("z", z, "B D")

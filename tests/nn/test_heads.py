@@ -56,6 +56,14 @@ def test_one_row_is_refused_in_training_and_welcome_in_evaluation():
     assert head(torch.randn(0, 12)).shape == (0, 6)
 
 
+def test_a_part_of_a_head_is_a_plain_sequence_of_its_layers():
+    head, z = ProjectionHead(8, hidden=12, out=6).eval(), torch.randn(4, 8)
+    trunk = head[:-1]
+    assert type(trunk) is nn.Sequential and len(trunk) == 6 and trunk[0] is head[0]
+    assert torch.allclose(head[-1](trunk(z)), head(z), atol=1e-6)
+    assert type(head[2]) is nn.ReLU and len(head[1:3]) == 2
+
+
 @pytest.mark.parametrize(
     ("call", "error", "text"),
     [
