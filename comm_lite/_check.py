@@ -107,6 +107,29 @@ def integers(name: str, value: Tensor) -> None:
         raise TypeError(f"{name} must hold integers, got {value.dtype}; call .long() first")
 
 
+def images(value: Tensor) -> None:
+    r"""Raise unless ``value`` holds images (B, 3, H, W) as floats."""
+    shape("images", value, "B 3 H W")
+    if not value.is_floating_point():
+        raise TypeError(f"images must hold floats in [0, 1], got {value.dtype}; divide uint8 images by 255 first")
+    if value.shape[1] != 3:
+        raise ValueError(
+            f"images must have 3 channels (red, green, blue), got {value.shape[1]} in shape {tuple(value.shape)}; "
+            f"move the channels to axis 1 or repeat a gray channel three times"
+        )
+
+
+def mask(name: str, value: Tensor, wanted: Iterable[int]) -> None:
+    r"""Raise unless ``value`` is boolean and has the shape ``wanted``, one entry a token."""
+    is_tensor(name, value)
+    wanted = tuple(wanted)
+    if value.dtype != torch.bool or tuple(value.shape) != wanted:
+        raise ValueError(
+            f"{name} must be boolean with shape {wanted}, True at real tokens, got {value.dtype} with shape "
+            f"{tuple(value.shape)}; take it from the tokenizer, one entry a token"
+        )
+
+
 def embeddings(*, least: int = 2, **tensors: Tensor) -> None:
     r"""Raise unless all tensors are floating, of one shape ``(B, D)``, ``B >= least``, finite, no row all zero.
 

@@ -6,17 +6,13 @@ Both are used in the same three steps: ``tokens = model.encode(x)``; ``z = model
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
 
 from comm_lite import _check
-from comm_lite.nn.fusion import ConcatSelfAttention, _kept, _mask, _named
-
-# these act on each token alone, so padding cannot reach a real token through them
-_PER_TOKEN = (nn.Identity, nn.Linear, nn.Embedding, nn.LayerNorm)
+from comm_lite.nn.modalities import ByModality, kept, mask_of, modality_names, named
 
 
 class _Encoding(nn.Module):
@@ -24,18 +20,10 @@ class _Encoding(nn.Module):
 
     def __init__(self, encoders: Mapping[str, nn.Module], converters: Mapping[str, nn.Module]) -> None:
         super().__init__()
-        _check.known_keys("encoders", encoders, encoders)
-        if set(encoders) != set(converters):
-            raise ValueError(
-                f"converters must name the modalities of encoders, wanted {sorted(encoders)}, "
-                f"got {sorted(converters)}; give every modality one of each"
-            )
-        bad = [name for name in encoders if name.endswith("_mask")]
-        if bad:
-            raise ValueError(f"a modality must not end in '_mask', got {bad}; that ending names its padding mask")
-        self.modalities = list(encoders)
-        self.encoders = nn.ModuleDict(encoders)
-        self.converters = nn.ModuleDict({name: converters[name] for name in encoders})
+        self.modalities = modality_names("encoders", encoders)
+        _same_names("converters", converters, self.modalities)
+        self.encoders = ByModality("encoders", encoders)
+        self.converters = ByModality("converters", {name: converters[name] for name in self.modalities})
 
     def encode(self, x: Mapping[str, Tensor]) -> dict[str, Tensor]:
         r"""Encode every modality that is present, T_m of :eq:`eq-tokens`.
@@ -48,46 +36,62 @@ class _Encoding(nn.Module):
             Tokens (B, L, D) by modality name, and the masks that came.
 
         Raises:
-            TypeError: if ``x`` is not a dictionary, or a mask comes for an encoder that mixes tokens without one.
-            ValueError: if a name is unknown, nothing is present, or batch sizes differ.
+            TypeError: if ``x`` is not a dictionary of tensors, or a mask comes for an encoder that takes none.
+            ValueError: if a name is unknown, nothing is present, batch sizes differ, or a mask does not fit.
         """
         _check.by_modality("x", x)
         names = [name for name in x if not name.endswith("_mask")]
         _check.known_keys("x", names, self.modalities)
         _check.known_keys("x", x, names + [f"{name}_mask" for name in names])
-        sizes = {name: len(x[name]) for name in x}
+        for name in x:
+            _check.is_tensor(f"x[{name!r}]", x[name])
+        sizes = {name: x[name].shape[0] if x[name].ndim else 0 for name in x}
         if len(set(sizes.values())) > 1:
             raise ValueError(f"x must hold one batch, got sizes {sizes}; row i of every modality is one sample")
         tokens: dict[str, Tensor] = {}
         for name in names:
-            encoder, value, mask = self.encoders[name], x[name], _mask(x, name)
+            value, mask = x[name], mask_of(x, name)
             if mask is not None:  # so that neither values nor gradients can come from the padding, be it NaN
                 value = value.masked_fill(~mask.view(mask.shape + (1,) * (value.ndim - 2)), 0)
-            if mask is None:
-                hidden = encoder(value)
-            elif "mask" in inspect.signature(encoder.forward).parameters:
-                hidden = encoder(value, mask=mask)
-            elif isinstance(encoder, _PER_TOKEN):
-                hidden = encoder(value)
-            else:
-                raise TypeError(
-                    f"the encoder of {name} must take a keyword mask because {name}_mask came, "
-                    f"got {type(encoder).__name__}; without it padding would leak into real tokens"
-                )
+            hidden = self._encoded(name, value, mask)
             tokens[name] = self.converters[name](hidden)  # (eq-tokens)
             if mask is not None:
                 tokens[f"{name}_mask"] = mask
-                _mask(tokens, name)
+                mask_of(tokens, name)
         return tokens
+
+    def _encoded(self, name: str, value: Tensor, mask: Tensor | None) -> Tensor:
+        encoder = self.encoders[name]
+        if mask is None:
+            return encoder(value)
+        try:
+            return encoder(value, mask=mask)
+        except TypeError as error:
+            if "unexpected keyword argument 'mask'" not in str(error):
+                raise
+            raise TypeError(
+                f"the encoder of {name} must take a keyword mask because {name}_mask came, got {type(encoder).__name__}"
+                f"; without it padding would leak into real tokens, so take one, or wrap in PerToken what mixes no "
+                f"tokens"
+            ) from error
+
+
+def _same_names(what: str, given: Mapping[str, object], modalities: list[str]) -> None:
+    if set(given) != set(modalities):
+        raise ValueError(
+            f"{what} must name the modalities of encoders, wanted {sorted(modalities)}, got {sorted(given)}; "
+            f"give every modality one"
+        )
 
 
 class CoMM(_Encoding):
     r"""Encode each modality, fuse whatever is kept into one vector, and project it for the loss.
 
     Args:
-        encoders: one module a modality, from its input to features.
+        encoders: one encoder a modality, from its input to features; see `comm_lite.nn` for what an encoder is. A plain
+            module will do where no mask comes; where one comes, `comm_lite.nn.PerToken` makes it an encoder.
         converters: one module a modality, from features to tokens (B, L, D).
-        fusion: from tokens and ``keep`` to (B, D).
+        fusion: from tokens and ``keep`` to (B, D); its ``modalities`` are those of the encoders.
         head: from (B, D) to the loss's space (B, P).
 
     Raises:
@@ -112,14 +116,20 @@ class CoMM(_Encoding):
         self,
         encoders: Mapping[str, nn.Module],
         converters: Mapping[str, nn.Module],
-        fusion: ConcatSelfAttention,
+        fusion: nn.Module,
         head: nn.Module,
     ) -> None:
         super().__init__(encoders, converters)
-        if set(fusion.modalities) != set(self.modalities):
+        fused = getattr(fusion, "modalities", None)
+        if fused is None:
+            raise TypeError(
+                f"fusion must have an attribute modalities, the names that it fuses, got {type(fusion).__name__}; "
+                f"pass a ConcatSelfAttention, or set it"
+            )
+        if set(fused) != set(self.modalities):
             raise ValueError(
                 f"fusion must fuse the modalities of encoders, wanted {sorted(self.modalities)}, "
-                f"got {sorted(fusion.modalities)}; build it with list(encoders)"
+                f"got {sorted(fused)}; build it with list(encoders)"
             )
         self.fusion = fusion
         self.head = head
@@ -143,8 +153,10 @@ class TwoTower(_Encoding):
     The representation of a modality is the mean of its tokens; of several, their concatenation in the model's order.
 
     Args:
-        encoders: one module a modality, from its input to features.
-        converters: one module a modality, from features to tokens (B, L, D).
+        encoders: one encoder a modality, from its input to features; see `comm_lite.nn` for what an encoder is. A plain
+            module will do where no mask comes; where one comes, `comm_lite.nn.PerToken` makes it an encoder.
+        converters: one module a modality, from features to tokens (B, L, D); its attribute ``dim`` is that D, by which
+            `project` takes the parts of a representation apart.
         heads: one projection head a modality, from (B, D) to (B, P).
 
     Raises:
@@ -171,18 +183,14 @@ class TwoTower(_Encoding):
         heads: Mapping[str, nn.Module],
     ) -> None:
         super().__init__(encoders, converters)
-        if set(heads) != set(self.modalities):
-            raise ValueError(
-                f"heads must name the modalities of encoders, wanted {sorted(self.modalities)}, got {sorted(heads)}; "
-                f"give every modality one"
-            )
-        self.heads = nn.ModuleDict({name: heads[name] for name in self.modalities})
+        _same_names("heads", heads, self.modalities)
+        self.heads = ByModality("heads", {name: heads[name] for name in self.modalities})
 
     def fuse(self, tokens: Mapping[str, Tensor], keep: Iterable[str] | None = None) -> Tensor:
         r"""Return (B, kept * D) representations: the mean over real tokens of each kept modality, side by side."""
         means = []
-        for name in _kept(tokens, self.modalities, keep):
-            mask = _mask(tokens, name)
+        for name in kept(tokens, self.modalities, keep):
+            mask = mask_of(tokens, name)
             if mask is None:
                 means.append(tokens[name].mean(1))
             else:
@@ -192,10 +200,21 @@ class TwoTower(_Encoding):
                 means.append(real.sum(1) / weight.sum(1).clamp(min=1))
         return torch.cat(means, dim=1)
 
+    def width(self, name: str) -> int:
+        r"""Return the width D of one modality's part of a representation, as its converter tells."""
+        (name,) = named([name], self.modalities)
+        dim = getattr(self.converters[name], "dim", None)
+        if dim is None:
+            raise TypeError(
+                f"the converter of {name} must have an attribute dim, the width of its tokens, "
+                f"got {type(self.converters[name]).__name__}; pass a TokenConverter or a PatchConverter, or set it"
+            )
+        return dim
+
     def project(self, z: Tensor, keep: Iterable[str] | None = None) -> dict[str, Tensor]:
         r"""Return (B, P) projections by modality name; ``keep`` is what ``z`` was fused from, None for all."""
-        names = self.modalities if keep is None else _named(keep, self.modalities)
-        widths = [self.converters[name].dim for name in names]
+        names = self.modalities if keep is None else named(keep, self.modalities)
+        widths = [self.width(name) for name in names]
         _check.shape("z", z, "B D")
         if z.shape[1] != sum(widths):
             raise ValueError(

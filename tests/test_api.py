@@ -38,8 +38,8 @@ PUBLIC = {
     """,
     "comm_lite.models": "CoMM TwoTower",
     "comm_lite.nn": """
-        AlexNetFeatures ConcatSelfAttention PatchConverter PretrainedCLIP ProjectionHead SmallCNN TextTransformer
-        TokenConverter load_weights save_weights sincos_2d
+        AlexNetFeatures ConcatSelfAttention PatchConverter PerToken PretrainedCLIP ProjectionHead SmallCNN
+        TextTransformer TokenConverter load_weights save_weights sincos_2d
     """,
     "comm_lite.pid": """
         Estimate GATES Gate PID PIDBatch additive batch broja broja_batch cluster combine gain_angle gaussian_scalar

@@ -488,6 +488,13 @@ WRONG = {
         )
     ],
     "nn.PatchConverter": [Wrong(lambda: parts.PatchConverter(0, 8), ValueError, f"channels {WHOLE}")],
+    "nn.PerToken": [
+        Wrong(
+            lambda: parts.PerToken(torch.relu),
+            TypeError,
+            "module must be a torch.nn.Module, got builtin_function_or_method; wrap it in one",
+        ),
+    ],
     "nn.PretrainedCLIP": [
         Wrong(
             lambda: parts.PretrainedCLIP(nn.Identity(), None, None),
@@ -506,7 +513,7 @@ WRONG = {
         Wrong(
             lambda: parts.SmallCNN(width=8)(torch.rand(2, 1, 64, 64)),
             ValueError,
-            r"images must have 3 channels, got shape \(2, 1, 64, 64\); move the channels to axis 1",
+            r"images must have 3 channels \(red, green, blue\), got 1 in shape \(2, 1, 64, 64\); move the",
         )
     ],
     "nn.TextTransformer": [

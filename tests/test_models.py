@@ -1,13 +1,26 @@
+import copy
 import itertools
 import math
 
 import pytest
 import torch
 from torch import nn
+from torch._subclasses import FakeTensor, FakeTensorMode
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeCopyMode
 
+from comm_lite import _check
 from comm_lite.losses import comm_loss, nt_xent
 from comm_lite.models import CoMM, TwoTower
-from comm_lite.nn import ConcatSelfAttention, PatchConverter, ProjectionHead, SmallCNN, TokenConverter
+from comm_lite.nn import (
+    ConcatSelfAttention,
+    PatchConverter,
+    PerToken,
+    ProjectionHead,
+    SmallCNN,
+    TextTransformer,
+    TokenConverter,
+)
+from comm_lite.nn.modalities import ByModality
 
 DIM = 16
 NAMES = ["image", "text", "sound"]
@@ -34,7 +47,7 @@ class Mixing(nn.Module):
 
 
 def parts(count):
-    encoders = {"image": SmallCNN(width=4), "text": nn.Embedding(20, 6), "sound": Mixing(3, 10)}
+    encoders = {"image": SmallCNN(width=4), "text": PerToken(nn.Embedding(20, 6)), "sound": Mixing(3, 10)}
     converters = {"image": PatchConverter(16, DIM), "text": TokenConverter(6, DIM), "sound": TokenConverter(10, DIM)}
     names = NAMES[:count]
     return {name: encoders[name] for name in names}, {name: converters[name] for name in names}
@@ -44,6 +57,16 @@ def comm(count, *, seed=0, layers=1):
     torch.manual_seed(seed)
     fusion = ConcatSelfAttention(NAMES[:count], dim=DIM, layers=layers, heads=4)
     return CoMM(*parts(count), fusion, ProjectionHead(DIM, hidden=12, out=8))
+
+
+def with_text(build, count):
+    """The model with the package's own text encoder, whose padding goes through attention."""
+    model = build(count)
+    torch.manual_seed(1)
+    model.encoders = ByModality(
+        "encoders", dict(model.encoders.items()) | {"text": TextTransformer(20, width=6, heads=2)}
+    )
+    return model
 
 
 def towers(count, *, seed=0):
@@ -355,19 +378,27 @@ def test_bfloat16_is_near_float32(build, count):
 # --- encoders and masks
 
 
+def towers_of(converter):
+    return TwoTower({"text": nn.Identity()}, {"text": converter}, {"text": nn.Identity()})
+
+
 def single(encoder):
     fusion = ConcatSelfAttention(["text"], dim=DIM, heads=4)
     return CoMM({"text": encoder}, {"text": TokenConverter(6, DIM)}, fusion, nn.Identity())
 
 
-@pytest.mark.parametrize("encoder", [nn.Sequential(nn.Linear(6, 6)), nn.GRU(6, 6, batch_first=True), nn.Flatten(1, 1)])
+@pytest.mark.parametrize(
+    "encoder", [nn.Linear(6, 6), nn.Sequential(nn.Linear(6, 6)), nn.GRU(6, 6, batch_first=True), nn.Flatten(1, 1)]
+)
 def test_a_mask_needs_an_encoder_that_takes_one(encoder):
     x = {"text": torch.randn(2, 3, 6), "text_mask": torch.ones(2, 3, dtype=torch.bool)}
     with pytest.raises(TypeError, match="the encoder of text must take a keyword mask because text_mask came, got"):
         single(encoder)(x)
 
 
-@pytest.mark.parametrize("encoder", [nn.Identity(), nn.Linear(6, 6), nn.LayerNorm(6), Mixing(6, 6)])
+@pytest.mark.parametrize(
+    "encoder", [PerToken(nn.Linear(6, 6)), PerToken(nn.Sequential(nn.Linear(6, 6), nn.LayerNorm(6))), Mixing(6, 6)]
+)
 def test_encoders_that_can_take_a_mask(encoder):
     model = single(encoder)
     mask = torch.tensor([[True, True, False], [True, False, False]])
@@ -405,7 +436,24 @@ def projected(z, keep=None):
     return lambda: towers(2).eval().project(z, keep)
 
 
+def named(*names, build=CoMM, encoder=None):
+    encoders = {name: encoder or nn.Identity() for name in names}
+    return composed(build, encoders=encoders, converters=dict.fromkeys(encoders, nn.Identity()))
+
+
 REFUSED = [
+    (given(image=[1.0]), TypeError, r"x\['image'\] must be a torch.Tensor, got list"),
+    (given(image=torch.tensor(1.0)), ValueError, "x must hold one batch, got sizes .*'image': 0"),
+    (named(1), TypeError, r"encoders must name modalities by texts, got \[1\]"),
+    (named(""), TypeError, r"encoders must name modalities by texts, got \[''\]"),
+    (named("image", "text", encoder=print), TypeError, r"encoders\['image'\] must be a torch.nn.Module, got builtin_f"),
+    (composed(CoMM, fusion=nn.Identity()), TypeError, "fusion must have an attribute modalities, .* got Identity"),
+    (
+        lambda: towers_of(nn.Identity()).project(torch.rand(4, 6)),
+        TypeError,
+        "the converter of text must have an attribute dim, .* got Identity; pass a TokenConverter or",
+    ),
+    (lambda: towers_of(TokenConverter(6, 6)).width("smell"), ValueError, r"got unknown \['smell'\]"),
     (given(keep="image"), TypeError, r"keep must be a tuple of names, got the text 'image'; write keep=\('image',\)"),
     (given(keep=()), ValueError, "keep must name at least one of .*, got none"),
     (given(keep=("sound",)), ValueError, r"that are present, \['image', 'text'\], got absent \['sound'\]"),
@@ -424,7 +472,7 @@ REFUSED = [
         "x must be a dictionary from modality name to tensor, got Ten",
     ),
     (composed(CoMM, converters={}), ValueError, "converters must name the modalities of encoders, wanted .*, got"),
-    (composed(CoMM, encoders={}), ValueError, "encoders must name at least one of"),
+    (composed(CoMM, encoders={}), ValueError, "encoders must name at least one modality, got none"),
     (
         composed(CoMM, fusion=ConcatSelfAttention(["image"], dim=DIM, heads=4)),
         ValueError,
@@ -454,3 +502,98 @@ def test_keep_may_be_any_iterable():
     model, x = towers(2).eval(), batch(2)
     z = model(x, keep=iter(("image", "text")))
     assert list(model.project(z, keep=iter(("text", "image")))) == ["image", "text"]
+
+
+# --- names
+
+
+NAMES_OF_MODULES = ["type", "keys", "values", "items", "float", "train", "text.en", "a%2Eb", "a.b", "forward", "_saved"]
+
+
+@pytest.mark.parametrize("family", [CoMM, TwoTower])
+def test_a_modality_may_have_any_name(family):
+    def made(seed):
+        torch.manual_seed(seed)
+        encoders = {name: PerToken(nn.Linear(3, 4)) for name in NAMES_OF_MODULES}
+        converters = {name: TokenConverter(4, DIM) for name in NAMES_OF_MODULES}
+        if family is CoMM:
+            return CoMM(encoders, converters, ConcatSelfAttention(NAMES_OF_MODULES, dim=DIM, heads=4), nn.Identity())
+        return TwoTower(encoders, converters, {name: nn.Linear(DIM, 2) for name in NAMES_OF_MODULES})
+
+    model, other = made(0), made(1)
+    generator = torch.Generator().manual_seed(0)
+    x = {name: torch.randn(2, 5, 3, generator=generator) for name in NAMES_OF_MODULES}
+    x["text.en_mask"] = torch.tensor([[True] * 5, [True, False, False, False, False]])
+    z = model(x)
+    assert [*model.encoders] == model.encoders.keys() == NAMES_OF_MODULES and len(model.encoders) == 11
+    assert [model.encoders[name] for name in model.encoders] == model.encoders.values()
+    assert dict(model.encoders.items())["text.en"] is model.encoders["text.en"]
+    assert not torch.allclose(other(x), z, atol=1e-2)
+    state = model.state_dict()
+    assert len(state) == len(list(model.parameters())) and "encoders.text%2Een.module.weight" in state
+    other.load_state_dict(state)
+    assert torch.equal(other(x), z)
+    z.square().sum().backward()
+    grads = [p.grad is not None for name, p in model.named_parameters() if not name.startswith("heads")]
+    assert all(grads) and len(grads) > 40
+    assert model.eval().double().train() is model and next(model.encoders["type"].parameters()).dtype == torch.float64
+
+
+def test_an_error_inside_an_encoder_passes_through():
+    class Broken(nn.Module):
+        def forward(self, x, mask=None):
+            raise TypeError("something else")
+
+    x = {"text": torch.randn(2, 3, 6), "text_mask": torch.ones(2, 3, dtype=torch.bool)}
+    with pytest.raises(TypeError, match="^something else$"):
+        single(Broken())(x)
+
+
+# --- nothing waits for a device, nothing depends on values
+
+
+def whole_step(build, count):
+    """A step with subsets of what is there, and with an input whose image is missing."""
+
+    def step(model, x1, x2):
+        if build is comm:
+            tokens, lone = model.encode(x1), model(without(x2, "image"))
+            others = [model.project(model.fuse(tokens, keep)).square().mean() for keep in (NAMES[1:count], ["text"])]
+            return comm_step(model, x1, x2, count) + sum(others) + model.project(lone).mean()
+        partial = model.project(model.fuse(model.encode(x1), NAMES[1:count]), NAMES[1:count])
+        lone = without(x2, "image")
+        return tower_step(model, x1, count) + sum(p.square().mean() for p in partial.values()) + model(lone).mean()
+
+    return step
+
+
+@each_model
+@each_count
+def test_a_step_looks_at_no_value(build, count, monkeypatch):
+    """Tensors without values raise wherever a number is asked for, as a device would have to be waited for."""
+    monkeypatch.setattr(_check, "values_of", lambda value: False)  # as for tensors that are not on a CPU
+    mode = FakeTensorMode()
+    with FakeCopyMode(mode):
+        model, *fakes = copy.deepcopy([with_text(build, count).train(), batch(count, seed=1), batch(count, seed=2)])
+    with mode:
+        loss = whole_step(build, count)(model, *fakes)
+        loss.backward()
+        assert isinstance(loss, FakeTensor) and loss.shape == ()
+        unreached = [name for name, p in model.named_parameters() if p.grad is None or p.grad.shape != p.shape]
+        assert unreached == [] and len(list(model.parameters())) > 20
+        with pytest.raises(DataDependentOutputException):
+            bool(loss > 0)
+
+
+@each_model
+def test_a_compiled_step_equals_the_plain_one(build, count=3):
+    step, batches = whole_step(build, count), [batch(count, seed=seed) for seed in (1, 2)]
+    results = []
+    for run in (step, torch.compile(step, fullgraph=True, backend="eager")):
+        model = with_text(build, count).train()
+        loss = run(model, *batches)
+        loss.backward()
+        results.append([loss.detach(), *(p.grad for p in model.parameters()), *model.buffers()])
+    assert len(results[0]) > 30
+    for plain, compiled in zip(*results, strict=True):
+        assert torch.allclose(compiled, plain, atol=1e-5)

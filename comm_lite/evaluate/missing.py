@@ -133,7 +133,7 @@ def probe_subsets(
 
 def _fill(z: Tensor, keep: tuple[str, ...], full: Tensor, model: nn.Module) -> Tensor:
     r"""Towers side by side: what is missing takes the mean of the training rows, so that it favours no class."""
-    widths = [model.converters[name].dim for name in model.modalities]
+    widths = [model.width(name) for name in model.modalities]
     own = iter(z.split([w for n, w in zip(model.modalities, widths, strict=True) if n in keep], dim=1))
     means = full.mean(0).split(widths)
     parts = [

@@ -1,7 +1,7 @@
 r"""Building blocks of the models: encoders, converters, fusion and projection heads."""
 
 from comm_lite.nn.converters import PatchConverter, TokenConverter, sincos_2d
-from comm_lite.nn.encoders import AlexNetFeatures, SmallCNN, TextTransformer
+from comm_lite.nn.encoders import AlexNetFeatures, PerToken, SmallCNN, TextTransformer
 from comm_lite.nn.fusion import ConcatSelfAttention
 from comm_lite.nn.heads import ProjectionHead
 from comm_lite.nn.pretrained import PretrainedCLIP
@@ -11,6 +11,7 @@ __all__ = [
     "AlexNetFeatures",
     "ConcatSelfAttention",
     "PatchConverter",
+    "PerToken",
     "PretrainedCLIP",
     "ProjectionHead",
     "SmallCNN",

@@ -1,4 +1,9 @@
-r"""Encoders: from pixels (B, 3, H, W) to features (B, D, h, w), and from ids of words (B, L) to tokens (B, L, D)."""
+r"""Encoders: from pixels (B, 3, H, W) to features (B, D, h, w), and from ids of words (B, L) to tokens (B, L, D).
+
+An encoder has a ``forward(x, mask=None)``, which returns tokens (B, L, ``dim``) or a map (B, ``dim``, h, w), and the
+attribute ``dim``. The mask (B, L) is True at real tokens and comes only with a padded sequence: an encoder that never
+meets one need not take it. A module that is no encoder, but acts on each token alone, becomes one in `PerToken`.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +11,16 @@ import torch
 from torch import Tensor, nn
 
 from comm_lite import _check
-from comm_lite.nn.fusion import _Block
-
-
-def _check_images(images: Tensor) -> None:
-    _check.shape("images", images, "B 3 H W")
-    if images.shape[1] != 3:
-        raise ValueError(f"images must have 3 channels, got shape {tuple(images.shape)}; move the channels to axis 1")
-    if not images.is_floating_point():
-        raise TypeError(f"images must hold floats in [0, 1], got {images.dtype}; divide uint8 images by 255 first")
+from comm_lite.nn.attention import Block
 
 
 def _centre(images: Tensor) -> Tensor:
-    r"""From [0, 1] to about [-2, 2]; here, so that training and evaluation cannot differ in it."""
-    _check_images(images)
-    return (images - 0.5) * 4
+    r"""From [0, 1] to about [-2, 2]; here, so that training and evaluation cannot differ in it.
+
+    The layout is the one in which convolutions are fastest, that of the encoders' weights.
+    """
+    _check.images(images)
+    return ((images - 0.5) * 4).contiguous(memory_format=torch.channels_last)
 
 
 def _block(inward: int, outward: int, kernel: int, stride: int) -> nn.Sequential:
@@ -58,7 +58,7 @@ class SmallCNN(nn.Module):
             _block(2 * width, 4 * width, 3, 1),
             _block(4 * width, 4 * width, 3, 1),
             nn.MaxPool2d(3, 2, 1),
-        )
+        ).to(memory_format=torch.channels_last)
 
     def forward(self, images: Tensor) -> Tensor:
         r"""Return features (B, D, h, w) of images (B, 3, H, W) in [0, 1]."""
@@ -92,7 +92,7 @@ class AlexNetFeatures(nn.Module):
             nn.Conv2d(192, 384, 3, 1, 1), nn.ReLU(inplace=True),
             nn.Conv2d(384, 256, 3, 1, 1), nn.ReLU(inplace=True),
             nn.Conv2d(256, 256, 3, 1, 1), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2),
-        )  # fmt: skip
+        ).to(memory_format=torch.channels_last)  # fmt: skip
 
     def forward(self, images: Tensor) -> Tensor:
         r"""Return features (B, D, h, w) of images (B, 3, H, W) in [0, 1]."""
@@ -103,6 +103,40 @@ class AlexNetFeatures(nn.Module):
                 f"render them larger or use SmallCNN"
             )
         return self.layers(images)
+
+
+class PerToken(nn.Module):
+    r"""Use a module that acts on each token alone as an encoder: no padding can reach a real token through it.
+
+    Args:
+        module: such as a linear map, a table of words, a layer normalisation, or an `nn.Sequential` of these. Nobody
+            can check that it mixes no tokens: convolutions along a sequence and batch normalisation do.
+        dim: width D of what it returns; None where nobody asks for it.
+
+    Returns (of a call):
+        What the module returns. The mask that may come with a sequence makes no difference.
+
+    Raises:
+        TypeError: if ``module`` is not a module.
+
+    Example:
+        >>> import torch
+        >>> encoder = PerToken(nn.Sequential(nn.Embedding(10, 16), nn.LayerNorm(16)), dim=16)
+        >>> encoder(torch.tensor([[2, 7, 0]]), mask=torch.tensor([[True, True, False]])).shape
+        torch.Size([1, 3, 16])
+    """
+
+    def __init__(self, module: nn.Module, *, dim: int | None = None) -> None:
+        super().__init__()
+        if not isinstance(module, nn.Module):
+            raise TypeError(f"module must be a torch.nn.Module, got {type(module).__name__}; wrap it in one")
+        if dim is not None:
+            _check.whole("dim", dim)
+        self.module, self.dim = module, dim
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        r"""Return what the module makes of ``x``; ``mask`` (B, L) is not needed."""
+        return self.module(x)
 
 
 class TextTransformer(nn.Module):
@@ -147,7 +181,7 @@ class TextTransformer(nn.Module):
         self.words = nn.Embedding(vocabulary, width)
         nn.init.normal_(self.words.weight, std=width**-0.5)  # at 1 the layers' own part is lost in it: slower to learn
         self.places = nn.Parameter(torch.randn(length, width) * width**-0.5)
-        self.blocks = nn.ModuleList(_Block(width, heads) for _ in range(layers))
+        self.blocks = nn.ModuleList(Block(width, heads) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
 
     def forward(self, ids: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -161,21 +195,18 @@ class TextTransformer(nn.Module):
             )
         seen = None
         if mask is not None:
-            _check.is_tensor("mask", mask)
-            if mask.dtype != torch.bool or mask.shape != ids.shape:
-                raise ValueError(
-                    f"mask must be boolean with shape {tuple(ids.shape)}, True at real tokens, "
-                    f"got {mask.dtype} with shape {tuple(mask.shape)}; take it from the tokenizer"
-                )
+            _check.mask("mask", mask, ids.shape)
             ids = ids.masked_fill(~mask, 0)
             seen = mask | ~mask.any(1, keepdim=True)  # attention to nothing is undefined; such a row is zero below
-        if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < self.words.num_embeddings:
-            raise ValueError(
-                f"ids must lie in 0..{self.words.num_embeddings - 1}, got {int(ids.min())}..{int(ids.max())}; "
-                f"build the encoder with the vocabulary of the tokenizer"
-            )
+        if _check.values_of(ids) and ids.numel():
+            low, high, most = int(ids.min()), int(ids.max()), self.words.num_embeddings - 1
+            if low < 0 or high > most:
+                raise ValueError(
+                    f"ids must lie in 0..{most}, got {low}..{high}; "
+                    f"build the encoder with the vocabulary of the tokenizer"
+                )
         tokens = self.words(ids) + self.places[: ids.shape[1]]
         for block in self.blocks:
-            tokens = block(tokens, seen, first_only=False)
+            tokens = block(tokens, seen)
         tokens = self.norm(tokens)
         return tokens if mask is None else tokens.masked_fill(~mask[:, :, None], 0.0)

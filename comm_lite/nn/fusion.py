@@ -5,48 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from comm_lite import _check
-
-
-class _Block(nn.Module):
-    r"""One pre-norm transformer layer; `nn.TransformerEncoderLayer` cannot return just the first position cheaply."""
-
-    def __init__(self, dim: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.norm1, self.norm2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
-        self.query, self.key_value = nn.Linear(dim, dim), nn.Linear(dim, 2 * dim)
-        self.out = nn.Linear(dim, dim)
-        self.mlp = nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim))
-
-    def forward(self, tokens: Tensor, present: Tensor | None, *, first_only: bool) -> Tensor:
-        batch, length, dim = tokens.shape
-        normed = self.norm1(tokens)
-        asking = normed[:, :1] if first_only else normed
-        q = self.query(asking).view(batch, -1, self.heads, dim // self.heads).transpose(1, 2)  # (B, heads, Lq, d)
-        kv = self.key_value(normed).view(batch, length, 2, self.heads, dim // self.heads)
-        k, v = kv.permute(2, 0, 3, 1, 4)  # (B, heads, L, d) each
-        mask = None if present is None else present[:, None, None, :]
-        mixed = _attend(q, k, v, mask)
-        tokens = (tokens[:, :1] if first_only else tokens) + self.out(mixed.transpose(1, 2).flatten(2))
-        return tokens + self.mlp(self.norm2(tokens))
-
-
-def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
-    r"""Attention of (B, heads, Lq, d) over (B, heads, L, d), :eq:`eq-attention`.
-
-    ``mask`` broadcasts to the scores, True at the tokens of the equation's set S, which may be seen.
-    """
-    if q.device.type != "cpu" or q.dtype == torch.float32:
-        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-    # on a CPU the fused kernel's backward pass takes five times as long in half precision (benchmarks/attention.py)
-    scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
-    if mask is not None:
-        scores = scores.masked_fill(~mask, float("-inf"))
-    return scores.softmax(dim=-1).to(v.dtype) @ v  # (eq-attention)
+from comm_lite.nn.attention import Block
+from comm_lite.nn.modalities import ByModality, kept, mask_of, modality_names
 
 
 class ConcatSelfAttention(nn.Module):
@@ -81,12 +44,7 @@ class ConcatSelfAttention(nn.Module):
 
     def __init__(self, modalities: Iterable[str], *, dim: int, layers: int = 1, heads: int = 8) -> None:
         super().__init__()
-        if isinstance(modalities, str):
-            raise TypeError(f"modalities must be a list of names, got the text {modalities!r}; write [{modalities!r}]")
-        self.modalities = list(modalities)
-        _check.known_keys("modalities", self.modalities, self.modalities)
-        if len(set(self.modalities)) < len(self.modalities):
-            raise ValueError(f"modalities must differ, got {self.modalities}; name each of them once")
+        self.modalities = modality_names("modalities", modalities)
         for name, value in (("dim", dim), ("layers", layers), ("heads", heads)):
             _check.whole(name, value)
         if dim % heads:
@@ -95,8 +53,8 @@ class ConcatSelfAttention(nn.Module):
             )
         self.dim = dim
         self.cls = nn.Parameter(torch.randn(dim))
-        self.kind = nn.ParameterDict({name: nn.Parameter(0.02 * torch.randn(dim)) for name in self.modalities})
-        self.blocks = nn.ModuleList(_Block(dim, heads) for _ in range(layers))
+        self.kind = ByModality("kind", {name: nn.Parameter(0.02 * torch.randn(dim)) for name in self.modalities})
+        self.blocks = nn.ModuleList(Block(dim, heads) for _ in range(layers))
         self.norm = nn.LayerNorm(dim)
 
     def forward(self, tokens: Mapping[str, Tensor], keep: Iterable[str] | None = None) -> Tensor:
@@ -104,18 +62,18 @@ class ConcatSelfAttention(nn.Module):
 
         ``keep``, the equation's K, may be None: then all that is present is fused.
         """
-        kept = _kept(tokens, self.modalities, keep)
+        names = kept(tokens, self.modalities, keep)
         parts, masks = [], []
-        for name in kept:
+        for name in names:
             part = tokens[name]
             _check.shape(f"tokens[{name!r}]", part, "B L D")
-            _check.rows(f"tokens[{name!r}]", part, len(tokens[kept[0]]))
+            _check.rows(f"tokens[{name!r}]", part, len(tokens[names[0]]))
             if part.shape[-1] != self.dim:
                 raise ValueError(
                     f"tokens[{name!r}] must have width {self.dim}, got shape {tuple(part.shape)}; "
                     f"give the converter the same dim as the fusion"
                 )
-            mask = _mask(tokens, name)
+            mask = mask_of(tokens, name)
             if mask is not None:  # attention weighs padding with 0, but 0 * NaN is NaN
                 part = part.masked_fill(~mask[:, :, None], 0.0)
             parts.append(part + self.kind[name].to(part.dtype))
@@ -136,40 +94,3 @@ class ConcatSelfAttention(nn.Module):
 
 def _largest(dim: int) -> int:
     return next(heads for heads in range(min(8, dim), 0, -1) if dim % heads == 0)
-
-
-def _kept(tokens: Mapping[str, Tensor], modalities: list[str], keep: Iterable[str] | None) -> list[str]:
-    r"""The kept modalities in the model's own order; an error where one is unknown or absent."""
-    present = [name for name in modalities if name in tokens]
-    if keep is None:
-        _check.known_keys("tokens", [name for name in tokens if not name.endswith("_mask")], modalities)
-        return present
-    keep = _named(keep, modalities)
-    absent = [name for name in keep if name not in tokens]
-    if absent:
-        raise ValueError(
-            f"keep must name modalities that are present, {present}, got absent {absent}; drop them from keep"
-        )
-    return keep
-
-
-def _named(keep: Iterable[str], modalities: list[str]) -> list[str]:
-    r"""The modalities that ``keep`` names, in the model's own order."""
-    if isinstance(keep, str):
-        raise TypeError(f"keep must be a tuple of names, got the text {keep!r}; write keep=({keep!r},)")
-    keep = list(keep)
-    _check.known_keys("keep", keep, modalities)
-    return [name for name in modalities if name in keep]
-
-
-def _mask(tokens: Mapping[str, Tensor], name: str) -> Tensor | None:
-    mask = tokens.get(f"{name}_mask")
-    if mask is None:
-        return None
-    _check.is_tensor(f"{name}_mask", mask)
-    if mask.dtype != torch.bool or mask.shape != tokens[name].shape[:2]:
-        raise ValueError(
-            f"{name}_mask must be boolean with shape {tuple(tokens[name].shape[:2])}, True at real tokens, "
-            f"got {mask.dtype} with shape {tuple(mask.shape)}; one entry a token"
-        )
-    return mask

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from comm_lite import _check
-from comm_lite.nn.encoders import _check_images
 
 
 class PretrainedCLIP(nn.Module):
@@ -104,7 +103,7 @@ class PretrainedCLIP(nn.Module):
             TypeError: If ``images`` are not floats.
             ValueError: If there is none, they do not have 3 channels, or leave [0, 1].
         """
-        _check_images(images)
+        _check.images(images)
         if not len(images):
             raise ValueError(f"images must hold at least one image, got shape {tuple(images.shape)}; pass one or more")
         if not 0 <= float(images.min()) <= float(images.max()) <= 1:

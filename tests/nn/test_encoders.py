@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -6,6 +8,7 @@ from comm_lite.models import CoMM, TwoTower
 from comm_lite.nn import (
     AlexNetFeatures,
     ConcatSelfAttention,
+    PerToken,
     ProjectionHead,
     SmallCNN,
     TextTransformer,
@@ -62,11 +65,17 @@ def test_images_are_centred_in_every_mode(training):
     assert seen[0][:, 0, 0, 0].tolist() == [-2, 0, 2]
 
 
-def test_channels_last_gives_the_same_features():
-    encoder, images = SmallCNN(width=4).eval(), torch.rand(2, 3, 32, 32)
+@pytest.mark.parametrize("encoder", [SmallCNN(width=4), AlexNetFeatures()], ids=["SmallCNN", "AlexNetFeatures"])
+def test_the_layout_is_the_encoders_own(encoder):
+    """Kernels and what flows between them are channels-last, whatever the images are; the figures are the same."""
+    encoder, images = copy.deepcopy(encoder).eval(), torch.rand(2, 3, 64, 64)
+    kernels = [p for p in encoder.parameters() if p.ndim == 4]
+    assert len(kernels) == 5 and all(p.is_contiguous(memory_format=torch.channels_last) for p in kernels)
     with torch.no_grad():
-        wanted = encoder(images)
-        made = encoder.to(memory_format=torch.channels_last)(images.to(memory_format=torch.channels_last))
+        made = encoder(images)
+        assert torch.equal(encoder(images.to(memory_format=torch.channels_last)), made)
+        assert made.is_contiguous(memory_format=torch.channels_last) and images.is_contiguous()
+        wanted = encoder.layers.to(memory_format=torch.contiguous_format)((images - 0.5) * 4)
     assert torch.allclose(made, wanted, atol=1e-5)
 
 
@@ -99,11 +108,19 @@ def encode(encoder, images):
         (lambda: SmallCNN(width=0), ValueError, "width must be at least 1, got 0"),
         (lambda: SmallCNN(width=2.0), TypeError, "width must be an integer, got float"),
         (encode(SmallCNN(width=4), torch.rand(3, 32, 32)), ValueError, r"images must have shape \(B, 3, H, W\)"),
-        (encode(SmallCNN(width=4), torch.rand(2, 32, 32, 3)), ValueError, "images must have 3 channels, got shape"),
+        (
+            encode(SmallCNN(width=4), torch.rand(2, 32, 32, 3)),
+            ValueError,
+            "3 channels .* got 32 in shape",
+        ),
         (encode(SmallCNN(width=4), torch.zeros(2, 3, 32, 32).byte()), TypeError, "must hold floats .* got torch.uint8"),
         (encode(SmallCNN(width=4), [1]), TypeError, "images must be a torch.Tensor, got list"),
         (encode(AlexNetFeatures(), torch.rand(1, 3, 62, 224)), ValueError, r"at least 63 x 63 .* got \(62, 224\)"),
-        (encode(AlexNetFeatures(), torch.rand(1, 1, 64, 64)), ValueError, "images must have 3 channels, got shape"),
+        (
+            encode(AlexNetFeatures(), torch.rand(1, 1, 64, 64)),
+            ValueError,
+            "3 channels .* got 1 in shape",
+        ),
     ],
 )
 def test_wrong_input_is_refused(call, error, text):
@@ -277,6 +294,8 @@ IDS = torch.ones(2, 4).long()
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
+        (lambda: PerToken(torch.relu), TypeError, "module must be a torch.nn.Module, got builtin_function_or_method"),
+        (lambda: PerToken(nn.Identity(), dim=0), ValueError, "dim must be at least 1, got 0"),
         (lambda: TextTransformer(1), ValueError, "vocabulary must be at least 2, got 1"),
         (lambda: TextTransformer(9, layers=0), ValueError, "layers must be at least 1, got 0"),
         (lambda: TextTransformer(9, length=2.0), TypeError, "length must be an integer, got float"),

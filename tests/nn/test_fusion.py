@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-import comm_lite.nn.fusion as fusion_module
+import comm_lite.nn.attention as attention_module
 from comm_lite.nn import ConcatSelfAttention
-from comm_lite.nn.fusion import _attend
+from comm_lite.nn.attention import attend
 
 LENGTHS = {"image": 4, "text": 5, "force": 1}
 DIM = 16
@@ -321,7 +321,7 @@ def mask_of(name):
 def test_plain_attention_equals_the_fused_kernel_in_half_precision(dtype, asked, mask, scale):
     """Both are a few roundings from the result in float64, in value and in all three gradients."""
     halves, mask = tensors(dtype, asked=asked, scale=scale), mask_of(mask)
-    plain, fused = (attended(*halves, mask, way) for way in (_attend, kernel))
+    plain, fused = (attended(*halves, mask, way) for way in (attend, kernel))
     exact = attended(*(part.double() for part in halves), mask, kernel)
     step = torch.finfo(dtype).eps * (4 if scale == 1 else 8)  # large scores are rounded more, in plain form above all
     for made, other, wanted in zip(plain, fused, exact, strict=True):
@@ -336,7 +336,7 @@ def test_plain_attention_equals_the_fused_kernel_in_half_precision(dtype, asked,
 @each_asked
 def test_plain_attention_equals_the_fused_kernel_to_rounding_in_float64(asked, mask):
     parts, mask = tensors(torch.float64, asked=asked), mask_of(mask)
-    for made, wanted in zip(attended(*parts, mask, _attend), attended(*parts, mask, kernel), strict=True):
+    for made, wanted in zip(attended(*parts, mask, attend), attended(*parts, mask, kernel), strict=True):
         assert torch.allclose(made, wanted, atol=1e-12)
 
 
@@ -344,11 +344,11 @@ def test_plain_attention_equals_the_fused_kernel_to_rounding_in_float64(asked, m
 def test_float32_is_left_to_the_fused_kernel(monkeypatch, mask):
     parts, mask = tensors(torch.float32), mask_of(mask)
     wanted = attended(*parts, mask, kernel)
-    assert all(torch.equal(a, b) for a, b in zip(attended(*parts, mask, _attend), wanted, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(attended(*parts, mask, attend), wanted, strict=True))
     monkeypatch.setattr(F, "scaled_dot_product_attention", None)
     with pytest.raises(TypeError, match="not callable"):
-        _attend(*parts, mask)
-    _attend(*tensors(torch.bfloat16), mask)  # this one does without
+        attend(*parts, mask)
+    attend(*tensors(torch.bfloat16), mask)  # this one does without
 
 
 def test_plain_attention_gives_what_is_masked_no_weight_and_no_gradient():
@@ -357,8 +357,8 @@ def test_plain_attention_gives_what_is_masked_no_weight_and_no_gradient():
     assert (~mask).sum() > 5
     hidden = ~mask.expand(3, 2, 9, 9)[:, :, 0, :, None]
     other = [q, k.masked_fill(hidden, 100.0), v.masked_fill(hidden, -100.0)]
-    assert torch.equal(_attend(q, k, v, mask), _attend(*other, mask))
-    _, _, of_keys, of_values = attended(q, k, v, mask, _attend)
+    assert torch.equal(attend(q, k, v, mask), attend(*other, mask))
+    _, _, of_keys, of_values = attended(q, k, v, mask, attend)
     for gradient in (of_keys, of_values):
         assert gradient.masked_select(hidden.expand_as(gradient)).abs().max() == 0
         assert gradient.masked_select(~hidden.expand_as(gradient)).abs().max() > 0
@@ -368,8 +368,8 @@ def test_plain_attention_gives_what_is_masked_no_weight_and_no_gradient():
 @each_case
 def test_the_read_out_token_is_always_seen(monkeypatch, count, layers, precision):
     """Attention to nothing is 0 for the fused kernel and NaN for the plain form: fusion never asks for it."""
-    masks, plain = [], fusion_module._attend
-    monkeypatch.setattr(fusion_module, "_attend", lambda q, k, v, mask: masks.append(mask) or plain(q, k, v, mask))
+    masks, plain = [], attention_module.attend
+    monkeypatch.setattr(attention_module, "attend", lambda q, k, v, mask: masks.append(mask) or plain(q, k, v, mask))
     fusion, tokens = fusion_for(count, layers=layers), tokens_for(count)
     tokens["text_mask"] = torch.zeros_like(tokens["text_mask"])
     with torch.autocast("cpu", torch.bfloat16, enabled=precision == torch.bfloat16):
@@ -398,9 +398,10 @@ def built(modalities=("image", "text"), **changes):
 @pytest.mark.parametrize(
     ("call", "error", "text"),
     [
-        (built([]), ValueError, "modalities must name at least one of"),
+        (built([]), ValueError, "modalities must name at least one modality, got none"),
         (built("image"), TypeError, r"modalities must be a list of names, got the text 'image'; write \['image'\]"),
         (built(["image", "image"]), ValueError, r"modalities must differ, got \['image', 'image'\]"),
+        (built(["image", "image_mask"]), ValueError, r"a modality must not end in '_mask', got \['image_mask'\]"),
         (built(dim=0), ValueError, "dim must be at least 1, got 0"),
         (built(layers=0), ValueError, "layers must be at least 1, got 0"),
         (built(heads=2.0), TypeError, "heads must be an integer, got float"),
