@@ -1,90 +1,26 @@
 r"""The two families of models: towers that meet in the loss only, and CoMM, which fuses before it is compared.
 
 Both are used in the same three steps: ``tokens = model.encode(x)``; ``z = model.fuse(tokens, keep=("image",))``;
-``p = model.project(z)``. Encoding once and fusing many subsets is what makes CoMM's loss affordable.
+``p = model.project(z)``. Encoding once and fusing many subsets is what makes CoMM's loss affordable. Both take these
+steps by themselves in ``loss, terms = model.loss(view1, view2)``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import combinations
 
 import torch
 from torch import Tensor, nn
 
 from comm_lite import _check
-from comm_lite.nn.modalities import ByModality, kept, mask_of, modality_names, named
+from comm_lite.losses.clip import clip_loss
+from comm_lite.losses.comm import comm_terms
+from comm_lite.nn.encoding import Encoding, same_modalities
+from comm_lite.nn.modalities import ByModality, kept, mask_of, named
 
 
-class _Encoding(nn.Module):
-    r"""What both families share: one encoder and one converter a modality, masks carried along."""
-
-    def __init__(self, encoders: Mapping[str, nn.Module], converters: Mapping[str, nn.Module]) -> None:
-        super().__init__()
-        self.modalities = modality_names("encoders", encoders)
-        _same_names("converters", converters, self.modalities)
-        self.encoders = ByModality("encoders", encoders)
-        self.converters = ByModality("converters", {name: converters[name] for name in self.modalities})
-
-    def encode(self, x: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        r"""Encode every modality that is present, T_m of :eq:`eq-tokens`.
-
-        Args:
-            x: inputs by modality name; an absent key is a missing modality. ``<name>_mask`` (B, L), True at real
-                tokens, goes along with a padded sequence (B, L, ...). What stands in the padding is not looked at.
-
-        Returns:
-            Tokens (B, L, D) by modality name, and the masks that came.
-
-        Raises:
-            TypeError: if ``x`` is not a dictionary of tensors, or a mask comes for an encoder that takes none.
-            ValueError: if a name is unknown, nothing is present, batch sizes differ, or a mask does not fit.
-        """
-        _check.by_modality("x", x)
-        names = [name for name in x if not name.endswith("_mask")]
-        _check.known_keys("x", names, self.modalities)
-        _check.known_keys("x", x, names + [f"{name}_mask" for name in names])
-        for name in x:
-            _check.is_tensor(f"x[{name!r}]", x[name])
-        sizes = {name: x[name].shape[0] if x[name].ndim else 0 for name in x}
-        if len(set(sizes.values())) > 1:
-            raise ValueError(f"x must hold one batch, got sizes {sizes}; row i of every modality is one sample")
-        tokens: dict[str, Tensor] = {}
-        for name in names:
-            value, mask = x[name], mask_of(x, name)
-            if mask is not None:  # so that neither values nor gradients can come from the padding, be it NaN
-                value = value.masked_fill(~mask.view(mask.shape + (1,) * (value.ndim - 2)), 0)
-            hidden = self._encoded(name, value, mask)
-            tokens[name] = self.converters[name](hidden)  # (eq-tokens)
-            if mask is not None:
-                tokens[f"{name}_mask"] = mask
-                mask_of(tokens, name)
-        return tokens
-
-    def _encoded(self, name: str, value: Tensor, mask: Tensor | None) -> Tensor:
-        encoder = self.encoders[name]
-        if mask is None:
-            return encoder(value)
-        try:
-            return encoder(value, mask=mask)
-        except TypeError as error:
-            if "unexpected keyword argument 'mask'" not in str(error):
-                raise
-            raise TypeError(
-                f"the encoder of {name} must take a keyword mask because {name}_mask came, got {type(encoder).__name__}"
-                f"; without it padding would leak into real tokens, so take one, or wrap in PerToken what mixes no "
-                f"tokens"
-            ) from error
-
-
-def _same_names(what: str, given: Mapping[str, object], modalities: list[str]) -> None:
-    if set(given) != set(modalities):
-        raise ValueError(
-            f"{what} must name the modalities of encoders, wanted {sorted(modalities)}, got {sorted(given)}; "
-            f"give every modality one"
-        )
-
-
-class CoMM(_Encoding):
+class CoMM(Encoding):
     r"""Encode each modality, fuse whatever is kept into one vector, and project it for the loss.
 
     Args:
@@ -142,12 +78,52 @@ class CoMM(_Encoding):
         r"""Return (B, P) projections of (B, D) representations, for the loss."""
         return self.head(z)
 
+    def loss(
+        self,
+        view1: Mapping[str, Tensor],
+        view2: Mapping[str, Tensor],
+        *,
+        temperature: float | Tensor = 0.1,
+        weights: Mapping[str, float] | None = None,
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        r"""Take a whole step of :func:`~comm_lite.losses.comm_loss`: each view is encoded once, and fused n + 1 times.
+
+        Args:
+            view1: inputs of the first augmented view by modality name, as for `encode`.
+            view2: inputs of the second view; the same modalities.
+            temperature: above zero; a float or a scalar tensor.
+            weights: of the terms by name, each at least 0; a term that is not named has 1.
+
+        Returns:
+            The weighted sum, a scalar in nats, and the terms without weights: ``joint`` and one a modality.
+
+        Raises:
+            ValueError: if ``weights`` names no term or holds a negative number; otherwise as `encode` and
+                :func:`~comm_lite.losses.comm_terms`.
+
+        Example:
+            >>> from comm_lite.nn import ConcatSelfAttention, TokenConverter
+            >>> parts = [{name: make() for name in "ab"} for make in (nn.Identity, lambda: TokenConverter(3, 8))]
+            >>> model = CoMM(*parts, ConcatSelfAttention(["a", "b"], dim=8), nn.Linear(8, 4))
+            >>> view1, view2 = ({name: torch.rand(5, 3) for name in "ab"} for _ in range(2))
+            >>> loss, terms = model.loss(view1, view2, weights={"a": 0.5})
+            >>> bool(torch.isclose(loss, terms["joint"] + 0.5 * terms["a"] + terms["b"]))
+            True
+        """
+        fused, alone = [], []
+        for view in (view1, view2):
+            tokens = self.encode(view)
+            names = kept(tokens, self.modalities, None)
+            fused.append(self.project(self.fuse(tokens)))
+            alone.append({name: self.project(self.fuse(tokens, (name,))) for name in names})
+        return _weighted(comm_terms(*fused, *alone, temperature=temperature), weights)
+
     def forward(self, x: Mapping[str, Tensor], keep: Iterable[str] | None = None) -> Tensor:
         r"""Return the representations (B, D) of inputs ``x`` by modality name: encode, then fuse what is kept."""
         return self.fuse(self.encode(x), keep)
 
 
-class TwoTower(_Encoding):
+class TwoTower(Encoding):
     r"""Encode each modality in a tower of its own; the towers meet in the loss only (CLIP, CMC, Cross+Self).
 
     The representation of a modality is the mean of its tokens; of several, their concatenation in the model's order.
@@ -183,7 +159,7 @@ class TwoTower(_Encoding):
         heads: Mapping[str, nn.Module],
     ) -> None:
         super().__init__(encoders, converters)
-        _same_names("heads", heads, self.modalities)
+        same_modalities("heads", heads, self.modalities)
         self.heads = ByModality("heads", {name: heads[name] for name in self.modalities})
 
     def fuse(self, tokens: Mapping[str, Tensor], keep: Iterable[str] | None = None) -> Tensor:
@@ -223,6 +199,63 @@ class TwoTower(_Encoding):
             )
         return {name: self.heads[name](part) for name, part in zip(names, z.split(widths, dim=1), strict=True)}
 
+    def loss(
+        self,
+        view1: Mapping[str, Tensor],
+        view2: Mapping[str, Tensor] | None = None,
+        *,
+        temperature: float | Tensor = 0.1,
+        weights: Mapping[str, float] | None = None,
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        r"""Take a whole step of :func:`~comm_lite.losses.clip_loss`, for every pair of the modalities.
+
+        Args:
+            view1: inputs by modality name, as for `encode`; at least two modalities.
+            view2: inputs of a second augmented view, with the same modalities: a pair is then compared twice, either
+                modality once from either view, and the mean is taken. None to compare within the one view, as CLIP.
+            temperature: above zero; a float or a scalar tensor.
+            weights: of the terms by name, each at least 0; a term that is not named has 1.
+
+        Returns:
+            The weighted sum, a scalar in nats, and the terms without weights, such as ``image-text``.
+
+        Raises:
+            ValueError: if fewer than two modalities are present, the views differ in them, or ``weights`` names no term
+                or holds a negative number; otherwise as `encode` and :func:`~comm_lite.losses.clip_loss`.
+
+        Example:
+            >>> from comm_lite.nn import TokenConverter
+            >>> makers = nn.Identity, lambda: TokenConverter(3, 8), lambda: nn.Linear(8, 4)
+            >>> model = TwoTower(*({name: make() for name in ("image", "text")} for make in makers))
+            >>> loss, terms = model.loss({"image": torch.rand(5, 3), "text": torch.rand(5, 3)})
+            >>> list(terms), bool(loss == terms["image-text"])
+            (['image-text'], True)
+        """
+        if not isinstance(temperature, Tensor):
+            _check.positive("temperature", temperature)
+        sides = []
+        for view in (view1,) if view2 is None else (view1, view2):
+            tokens = self.encode(view)
+            names = kept(tokens, self.modalities, None)
+            sides.append(self.project(self.fuse(tokens), names))
+        _check.by_modality("view1", sides[0], least=2)
+        _check.same_keys("view2", sides[-1], "view1", sides[0])
+        terms = {}
+        for a, b in combinations(sides[0], 2):
+            ways = [(sides[0], sides[-1]), (sides[-1], sides[0])][: len(sides)]
+            found = [clip_loss(one[a], other[b], logit_scale=1 / temperature) for one, other in ways]
+            terms[f"{a}-{b}"] = sum(found) / len(found)
+        return _weighted(terms, weights)
+
     def forward(self, x: Mapping[str, Tensor], keep: Iterable[str] | None = None) -> Tensor:
         r"""Return the representations (B, D) of inputs ``x`` by modality name: encode, then fuse what is kept."""
         return self.fuse(self.encode(x), keep)
+
+
+def _weighted(terms: dict[str, Tensor], weights: Mapping[str, float] | None) -> tuple[Tensor, dict[str, Tensor]]:
+    r"""The sum of the terms, each times its weight, and the terms."""
+    if weights is not None:
+        _check.known_keys("weights", weights, terms)
+        for name, weight in weights.items():
+            _check.between(f"weights[{name!r}]", weight, 0.0, float("inf"))
+    return sum(term * (weights or {}).get(name, 1.0) for name, term in terms.items()), terms

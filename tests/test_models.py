@@ -9,7 +9,7 @@ from torch._subclasses import FakeTensor, FakeTensorMode
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeCopyMode
 
 from comm_lite import _check
-from comm_lite.losses import comm_loss, nt_xent
+from comm_lite.losses import clip_loss, comm_loss, nt_xent
 from comm_lite.models import CoMM, TwoTower
 from comm_lite.nn import (
     ConcatSelfAttention,
@@ -597,3 +597,75 @@ def test_a_compiled_step_equals_the_plain_one(build, count=3):
     assert len(results[0]) > 30
     for plain, compiled in zip(*results, strict=True):
         assert torch.allclose(compiled, plain, atol=1e-5)
+
+
+# --- the loss in one call
+
+
+@each_count
+def test_the_loss_of_comm_is_its_step(count):
+    model, views = comm(count).train(), [batch(count, seed=seed) for seed in (1, 2)]
+    wanted = comm_step(copy.deepcopy(model), *views, count)
+    loss, terms = model.loss(*views)
+    assert list(terms) == ["joint", *NAMES[:count]]
+    assert torch.allclose(loss, wanted, atol=1e-6) and torch.allclose(sum(terms.values()), loss, atol=1e-6)
+    hot, _ = comm(count).loss(*views, temperature=torch.tensor(0.5))
+    assert not torch.allclose(hot, loss, atol=1e-2)
+
+
+@each_count
+def test_the_loss_of_towers_is_clip_for_every_pair(count):
+    model, (x1, x2) = towers(count).eval(), [batch(count, seed=seed) for seed in (1, 2)]
+    p1, p2 = (model.project(model(x)) for x in (x1, x2))
+    loss, terms = model.loss(x1, temperature=0.2)
+    assert list(terms) == [f"{a}-{b}" for a, b in itertools.combinations(NAMES[:count], 2)]
+    assert torch.allclose(terms["image-text"], clip_loss(p1["image"], p1["text"], logit_scale=5.0), atol=1e-6)
+    assert torch.allclose(loss, sum(terms.values()), atol=1e-6)
+    _, crossed = model.loss(x1, x2, temperature=0.2)
+    one, other = (clip_loss(a["image"], b["text"], logit_scale=5.0) for a, b in ((p1, p2), (p2, p1)))
+    assert torch.allclose(crossed["image-text"], (one + other) / 2, atol=1e-6)
+
+
+@each_model
+def test_weights_weigh_and_a_missing_modality_has_no_term(build):
+    model, views = build(3).eval(), [without(batch(3, seed=seed), "sound") for seed in (1, 2)]
+    plain, terms = model.loss(*views)
+    assert list(terms) == (["joint", "image", "text"] if build is comm else ["image-text"])
+    first = next(iter(terms))
+    loss, same = model.loss(*views, weights={first: 0.25})
+    assert torch.allclose(loss, plain - 0.75 * terms[first], atol=1e-6) and torch.equal(same[first], terms[first])
+    nothing, _ = model.loss(*views, weights=dict.fromkeys(terms, 0.0))
+    assert nothing == 0
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "text"),
+    [
+        (
+            lambda: comm(2).loss(batch(2), without(batch(2), "text")),
+            ValueError,
+            "the modalities of unimodal1",
+        ),
+        (
+            lambda: comm(2).loss(batch(2), batch(2), weights={"smell": 1.0}),
+            ValueError,
+            r"must name only \['joint",
+        ),
+        (lambda: comm(2).loss(batch(2), batch(2), weights={"text": -1}), ValueError, r"weights\['text'\] must lie in"),
+        (lambda: towers(2).loss(without(batch(2), "text")), ValueError, "view1 must hold at least 2 modalities"),
+        (
+            lambda: towers(2).loss(batch(2), without(batch(2), "text")),
+            ValueError,
+            "view2 must name the modalities",
+        ),
+        (lambda: towers(2).loss(batch(2), temperature=0), ValueError, "temperature must be a finite number above zero"),
+        (
+            lambda: towers(2).loss(batch(2), weights={}),
+            ValueError,
+            r"at least one of \['image-text'\]",
+        ),
+    ],
+)
+def test_a_wrong_call_of_a_loss_is_refused(call, error, text):
+    with pytest.raises(error, match=text):
+        call()
