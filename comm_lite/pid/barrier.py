@@ -1,260 +1,198 @@
-r"""The solver behind `broja`: a log-barrier method on the dual problem, for a whole batch of problems at once.
+r"""The solver behind `broja`: a primal-dual interior-point method on the dual problem of `certify`.
 
-Given the marginals :math:`p(x_1, y)` and :math:`p(x_2, y)`, the dual of the convex problem of `broja` is
+It keeps a weight :math:`w(x_1, x_2) > 0`, which becomes :math:`q(x_1, x_2)`, and a slack :math:`s(x_1, x_2) > 0` of
+each constraint, and follows the path on which :math:`w s = \mu` for all pairs to :math:`\mu = 0`. Working in
+:math:`\lambda_1, \lambda_2`, and not in :math:`q`, avoids the logarithms that run away where cells of :math:`q` vanish.
 
-.. math::
-    \max_{\lambda_1, \lambda_2} \; \sum_{x_1, y} p(x_1, y) \, \lambda_1(x_1, y)
-    + \sum_{x_2, y} p(x_2, y) \, \lambda_2(x_2, y)
-    \quad \text{such that} \quad
-    s(x_1, x_2) = -\log \sum_y e^{\lambda_1(x_1, y) + \lambda_2(x_2, y)} \ge 0 \;\; \forall x_1, x_2 .
-
-At the optimum :math:`q(y \mid x_1, x_2) = e^{\lambda_1 + \lambda_2}` wherever :math:`q(x_1, x_2) > 0`. Solving it here,
-and not in :math:`q`, avoids the logarithms that run away where whole cells of :math:`q` vanish.
-
-Shapes: ``B`` problems, ``n1`` and ``n2`` symbols of the modalities, ``K`` labels. Everything is float64 and in nats.
+Only cells that can occur take part: those with :math:`p(x_1, y) > 0` and :math:`p(x_2, y) > 0`. Shapes: ``N`` cells,
+``P`` pairs (x1, x2), ``V`` unknowns (the multipliers). Everything is float64 and in nats.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import math
 
+import numpy as np
 import torch
-from torch import Tensor
 
-_CENTRED = 1.0  # squared Newton decrement, as a share of mu, at which a point counts as central
-_FINISHED = 1e-7  # the same at the end, where the joint is read off
-_SHRINK = 0.2  # what a predictor step aims to leave of mu
-_FADE = 1e-12  # what a step must leave of each share: from a vanished one the next step would not find back
-_STEPS = 200
+from comm_lite.pid.certificate import Dual
 
-
-class Dual(NamedTuple):
-    r"""A point of the dual problem and the joint distribution that belongs to it."""
-
-    first: Tensor
-    r""":math:`\lambda_1`, (B, n1, K); -inf where p(x1, y) is 0."""
-    second: Tensor
-    r""":math:`\lambda_2`, (B, n2, K); -inf where p(x2, y) is 0."""
-    joint: Tensor
-    r"""About the optimal q, (B, n1, n2, K); its marginals are near those asked for."""
+_STEPS = 100
+_REACH = 0.97  # share of the way to the boundary that a step goes
+_FADE = 1e-10  # what a step must leave of each q(y | x1, x2): from a vanished one the next would not find back
+_FAR = 5.0  # slack at the start, at most
+_FINE = 1e-3  # share of the tolerance that is aimed for: the multipliers are a gradient, and need more digits
+_UNSEEN = -35.0  # log probability that counts as none
 
 
-class _Point(NamedTuple):
-    first: Tensor  # (B, n1, K)
-    second: Tensor  # (B, n2, K)
-    share: Tensor  # (B, n1, n2, K): r = exp(l1 + l2) / sum_y, what q(y | x1, x2) will be
-    slack: Tensor  # (B, n1, n2), above 0; 1 at pairs that cannot occur
+class _Cells:
+    r"""Which cells can occur, and where their multipliers stand in the vector of unknowns."""
+
+    def __init__(self, p1: np.ndarray, p2: np.ndarray):
+        n2, k = p2.shape
+        self.i, self.j, self.y = np.nonzero((p1 > 0)[:, None] & (p2 > 0)[None])
+        pair = self.i * n2 + self.j
+        first = np.append(True, pair[1:] != pair[:-1])
+        self.starts, self.pair = first.nonzero()[0], first.cumsum() - 1
+        # (l1 + a_y, l2 - a_y) is the same point: hold one entry of l2 for each label
+        free = p2 > 0
+        free[p2.argmax(0), np.arange(k)] = False
+        self.p = np.concatenate([p1[p1 > 0], p2[free], [0.0]])  # (V,); the last stands for all that is held
+        self.size = len(self.p)
+        place1 = (p1 > 0).ravel().cumsum().reshape(p1.shape) - 1
+        place2 = np.where(free, (p1 > 0).sum() - 1 + free.ravel().cumsum().reshape(p2.shape), self.size - 1)
+        self.a, self.b = place1[self.i, self.y], place2[self.j, self.y]  # (N,)
+        # all couples (c, d) of cells of one pair, and their places in the matrix, below the diagonal
+        count = np.diff(np.append(self.starts, len(self.i)))
+        repeat = count[self.pair]
+        self.c = np.arange(len(self.i)).repeat(repeat)
+        before = (repeat.cumsum() - repeat).repeat(repeat)
+        self.d = self.starts[self.pair].repeat(repeat) + np.arange(len(self.c)) - before
+        a, b, v = self.a, self.b, self.size
+        blocks = [x[self.c] * v + z[self.d] for x, z in ((a, a), (b, a), (b, b))]
+        self.matrix = np.concatenate([*blocks, b * v + a, a * (v + 1), b * (v + 1)])
+        self.both, self.couple = np.concatenate([a, b]), self.pair[self.c]
+
+    def sums(self, q: np.ndarray) -> np.ndarray:
+        r"""Marginals of the cells q (N,), in the order of the unknowns, (V,)."""
+        return np.bincount(self.both, np.concatenate([q, q]), self.size)
+
+    def shares(self, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        r"""Return q(y | x1, x2) of each cell, (N,), and the slack of each pair, (P,)."""
+        peak = np.maximum.reduceat(logits, self.starts)
+        terms = np.exp(logits - peak[self.pair])
+        total = np.add.reduceat(terms, self.starts)
+        return terms / total[self.pair], -(peak + np.log(total))
+
+    def factor(self, q: np.ndarray, r: np.ndarray, curved: np.ndarray) -> tuple[torch.Tensor, np.ndarray]:
+        r"""Factor sum w diag(r) + curved r r^T, scaled to a unit diagonal: rare symbols are of another size."""
+        v = self.size
+        value = curved[self.couple] * r[self.c] * r[self.d]
+        matrix = np.bincount(self.matrix, np.concatenate([value, value, value, q, q, q]), v * v)
+        matrix = matrix.reshape(v, v)[:-1, :-1]
+        scale = 1 / np.sqrt(matrix.diagonal())
+        scaled = torch.from_numpy(matrix * scale[:, None] * scale)
+        lower, failed = torch.linalg.cholesky_ex(scaled)
+        ridge = 1e-15
+        while bool(failed) and ridge < 1:
+            ridge *= 10
+            lower, failed = torch.linalg.cholesky_ex(scaled + ridge * torch.eye(v - 1, dtype=scaled.dtype))
+        return lower, scale
 
 
-def _evaluate(first: Tensor, second: Tensor) -> _Point:
-    logits = first[:, :, None] + second[:, None]  # (B, n1, n2, K)
-    peak = logits.amax(-1)
-    seen = peak > -torch.inf
-    terms = (logits - peak.where(seen, 0)[..., None]).exp()
-    total = terms.sum(-1)
-    return _Point(
-        first, second, terms / total.where(seen, 1)[..., None], (-peak.where(seen, -1) - total.where(seen, 1).log())
-    )
+def barrier(p1: np.ndarray, p2: np.ndarray, *, tolerance: float, least: float = 1e-11) -> Dual:
+    r"""Solve the dual problem of `certify` until its gap is about a thousandth of ``tolerance``, or rounding stops it.
 
-
-def _start(p1: Tensor, p2: Tensor, mu: Tensor) -> _Point:
-    first = (p1 / p1.sum(2, keepdim=True).clamp_min(1e-300)).log()
-    label = p2.sum(1, keepdim=True)
-    second = (p2 / p2.sum(2, keepdim=True).clamp_min(1e-300)).log() - label.clamp_min(1e-300).log()
-    point = _evaluate(first, second)
-    seen = point.share.sum(-1) > 0
-    excess = (-point.slack).where(seen, -torch.inf).amax(2)  # (B, n1)
-    # the slack of a symbol ends near mu / p: begin there, for it takes many steps to reach it if the symbol is rare
-    rare1, rare2 = (mu[:, None] * seen.sum(3 - i) / p.sum(2).clamp_min(1e-30) for i, p in ((1, p1), (2, p2)))
-    return _evaluate(first - (excess.where(seen.any(2), 0) + rare1)[..., None], second - rare2[..., None])
-
-
-def _factor(a: Tensor) -> Tensor:
-    # rare symbols bring rows of very different size: a ridge relative to each row, only where it is needed
-    factor, failed = torch.linalg.cholesky_ex(a)
-    ridge = 1e-14
-    while bool(failed.any()) and ridge < 1e-4:
-        ridge *= 10
-        rows = failed > 0
-        patched = a[rows] + torch.diag_embed(a[rows].diagonal(dim1=-2, dim2=-1) * ridge)
-        factor[rows], failed[rows] = torch.linalg.cholesky_ex(patched)
-    return factor
-
-
-class _Newton:
-    r"""Minus the Hessian of the barrier function at one point, factored: block diagonal in x1, dense in x2."""
-
-    def __init__(self, point: _Point, weight: Tensor, fixed: Tensor):
-        b, n1, n2, k = point.share.shape
-        r, self.q = point.share, point.share * weight[..., None]
-        curved = r * (weight * (1 / point.slack - 1))[..., None]  # (B, n1, n2, K)
-        one = curved.transpose(2, 3) @ r  # (B, n1, K, K)
-        row = self.q.sum(2)
-        one.diagonal(dim1=-2, dim2=-1).add_(row.where(row > 0, 1))
-        two = curved.permute(0, 2, 3, 1) @ r.transpose(1, 2)  # (B, n2, K, K)
-        two.diagonal(dim1=-2, dim2=-1).add_(self.q.sum(1))
-        self.cross = curved.transpose(2, 3)[..., None] * r[:, :, None]  # (B, n1, K, n2, K)
-        self.cross.diagonal(dim1=2, dim2=4).add_(self.q)
-        self.cross = self.cross.reshape(b, n1, k, n2 * k)
-        self.one = _factor(one)
-        solved = torch.linalg.solve_triangular(self.one, self.cross, upper=False).reshape(b, n1 * k, n2 * k)
-        schur = -(solved.mT @ solved).view(b, n2, k, n2, k)
-        schur.diagonal(dim1=1, dim2=3).add_(two.permute(0, 2, 3, 1))
-        schur = schur.view(b, n2 * k, n2 * k).masked_fill(fixed[:, :, None] | fixed[:, None], 0)
-        schur.diagonal(dim1=1, dim2=2).add_(fixed)
-        self.fixed, self.schur = fixed, _factor(schur)
-
-    def solve(self, one: Tensor, two: Tensor) -> tuple[Tensor, Tensor]:
-        r"""Solve for right sides (B, n1, K, C) and (B, n2 * K, C); C columns at once."""
-        b, n1, k, columns = one.shape
-        inner = torch.cholesky_solve(one, self.one)  # (B, n1, K, C)
-        right = two - self.cross.reshape(b, n1 * k, -1).mT @ inner.reshape(b, n1 * k, columns)
-        second = torch.cholesky_solve(right.masked_fill(self.fixed[..., None], 0), self.schur)
-        first = torch.cholesky_solve(one - self.cross @ second[:, None], self.one)
-        return first, second
-
-
-def barrier(p1: Tensor, p2: Tensor, *, tolerance: float) -> Dual:
-    r"""Follow the central path of the dual until the duality gap is about ``tolerance`` nats.
-
-    For :math:`\mu \to 0` maximise the dual objective plus :math:`\mu \sum \log s(x_1, x_2)` by Newton steps. At a
-    maximum, :math:`q = \mu / s \cdot e^{\lambda_1 + \lambda_2 + s}` has the right marginals and the gap is :math:`\mu`
-    times the number of pairs. From one :math:`\mu` to the next a predictor step follows the tangent of the path, with
-    the factors that the last Newton step needed anyway.
+    A Newton step for the marginals, the slacks and :math:`w s = 0` predicts how far one can go; a second one with the
+    same factors aims at a :math:`\mu` that fits, and corrects the first for its curvature. About 13 steps are needed.
 
     Args:
-        p1: marginals p(x1, y), (B, n1, K) float64, each problem summing to 1.
-        p2: marginals p(x2, y), (B, n2, K); of the same p(y).
-        tolerance: gap in nats at which to stop, above 0; `certify` measures the gap that was reached.
+        p1: marginals p(x1, y), (n1, K) float64, summing to 1.
+        p2: marginals p(x2, y), (n2, K); of the same p(y).
+        tolerance: gap in nats that is asked for, above 0; `certify` measures the gap that was reached.
+        least: marginal probabilities below it are left out, for rounding hides their part.
 
     Returns:
-        The dual point and its joint, for every problem; the best that was reached, after at most 200 steps.
+        The dual point and its joint; the best that was reached, after at most 100 steps.
 
     Example:
-        >>> p = torch.full((1, 2, 2), 0.25, dtype=torch.float64)  # p(x, y), the same for both modalities
+        >>> from comm_lite.pid.certificate import certify
+        >>> p = np.full((2, 2), 0.25)  # p(x, y), the same for both modalities
         >>> lower, upper, _ = certify(p, p, barrier(p, p, tolerance=1e-8))
         >>> bool(upper - lower < 1e-8)
         True
 
     Source:
-        Boyd and Vandenberghe (2004), section 11, for the barrier method; the dual is that of Makkeh, Theis and Vicente
-        (2018), "BROJA-2PID".
+        Mehrotra (1992), "On the implementation of a primal-dual interior point method"; the dual is that of Makkeh,
+        Theis and Vicente (2018), "BROJA-2PID".
     """
-    if p1.shape[1] < p2.shape[1]:  # the larger modality is eliminated block by block
-        swapped = barrier(p2, p1, tolerance=tolerance)
-        return Dual(swapped.second, swapped.first, swapped.joint.transpose(1, 2))
-    seen = ((p1 > 0)[:, :, None] & (p2 > 0)[:, None]).any(3)
-    last = tolerance / 2 / seen.sum((1, 2))
-    mu = 0.1 / seen.sum((1, 2))
-    point = _start(p1, p2, mu)
-    # (l1 + a_y, l2 - a_y) is the same point: hold one entry of l2 for each label, and those that cannot occur
-    fixed = (p2 == 0).scatter(1, p2.argmax(1, keepdim=True), True).flatten(1)  # (B, n2 * K)
-    result = Dual(torch.empty_like(p1), torch.empty_like(p2), torch.empty_like(point.share))
-    rows = torch.arange(len(p1), device=p1.device)
-    stuck = torch.zeros_like(rows, dtype=torch.bool)
-    for step in range(_STEPS + 1):
-        newton = _Newton(point, (mu[:, None, None] / point.slack).where(seen, 0), fixed)
-        shrink = (last / mu).clamp_min(_SHRINK)
-        row, column = newton.q.sum(2), newton.q.sum(1)
-        first, second = newton.solve(
-            torch.stack([p1 - row, p1 - shrink[:, None, None] * row], -1),
-            torch.stack([p2 - column, p2 - shrink[:, None, None] * column], -1).flatten(1, 2),
-        )
-        second = second.unflatten(1, p2.shape[1:])
-        decrement = ((p1 - row) * first[..., 0]).sum((1, 2)) + ((p2 - column) * second[..., 0]).sum((1, 2))
-        stuck |= ~(decrement.isfinite() & (decrement >= 0))
-        arrived = mu <= last * (1 + 1e-9)
-        central = ~arrived & (decrement <= _CENTRED * mu)
-        done = stuck | (arrived & (decrement <= _FINISHED * mu)) | (step == _STEPS)
-        if bool(done.any()):
-            for kept, value in zip(result, (point.first, point.second, newton.q), strict=True):
-                kept[rows[done]] = value[done]
-            go = ~done
-            if not bool(go.any()):
-                break
-            rows, stuck, seen, last, mu, shrink, fixed, p1, p2 = (
-                t[go] for t in (rows, stuck, seen, last, mu, shrink, fixed, p1, p2)
-            )
-            first, second, decrement, central = (t[go] for t in (first, second, decrement, central))
-            point = _Point(*(t[go] for t in point))
-        ahead = central[:, None, None]
-        first, second = (torch.where(ahead, d[..., 1], d[..., 0]) for d in (first, second))
-        point, mu, stuck = _advance(point, mu, shrink, first, second, central, decrement, seen, p1, p2)
-    return result
+    seen1, seen2 = p1 > least, p2 > least
+    seen = seen1.any(0) & seen2.any(0)
+    seen1, seen2 = seen1 & seen, seen2 & seen
+    rows1, rows2, label = seen1.any(1), seen2.any(1), p1.sum(0)[seen]
+    some1, some2 = (np.where(s, p, 0)[:, seen][rows] for s, p, rows in ((seen1, p1, rows1), (seen2, p2, rows2)))
+    found = _follow(some1 * (label / some1.sum(0)), some2 * (label / some2.sum(0)), tolerance)
+    # what was left out: so small that no constraint feels it
+    first, second = np.full(p1.shape, _UNSEEN), np.full(p2.shape, _UNSEEN)
+    high1, high2 = (np.where(np.isfinite(part), part, _UNSEEN).max(0) for part in found[:2])
+    first[np.ix_(rows1, seen)] = np.where(np.isfinite(found.first), found.first, _UNSEEN - high2)
+    second[np.ix_(rows2, seen)] = np.where(np.isfinite(found.second), found.second, _UNSEEN - high1)
+    joint = np.zeros((len(p1), *p2.shape))
+    joint[np.ix_(rows1, rows2, seen)] = found.joint
+    return Dual(np.where(p1 > 0, first, -np.inf), np.where(p2 > 0, second, -np.inf), joint)
 
 
-def _advance(
-    point: _Point,
-    mu: Tensor,
-    shrink: Tensor,
-    first: Tensor,
-    second: Tensor,
-    central: Tensor,
-    decrement: Tensor,
-    seen: Tensor,
-    p1: Tensor,
-    p2: Tensor,
-) -> tuple[_Point, Tensor, Tensor]:
-    r"""Go along the direction: where ``central``, as far as the path bears; elsewhere, until the value has risen."""
-    size, before = torch.ones_like(mu), _value(point, mu, seen, p1, p2)
-    for _ in range(50):
-        each = size[:, None, None]
-        trial = _evaluate(point.first + each * first, point.second + each * second)
-        left = 1 - size * (1 - shrink)  # of mu; along the path a slack shrinks as much, or stays
-        near = (trial.slack >= 0.1 * left[:, None, None] * point.slack).flatten(1).all(1)
-        rises = _value(trial, mu, seen, p1, p2) - before >= 0.1 * size * decrement - 1e-14 * before.abs()
-        inside = (trial.slack > 0).flatten(1).all(1) & (trial.share >= _FADE * point.share).flatten(1).all(1)
-        good = inside & torch.where(central, near, rises)
-        if bool(good.all()):
+def _start(cells: _Cells, p1: np.ndarray, p2: np.ndarray, mu: float) -> tuple[np.ndarray, np.ndarray]:
+    r"""Conditional probabilities, moved until all slacks are above 0, and further for rare symbols; see `_FAR`."""
+    with np.errstate(divide="ignore"):
+        first = np.log(p1 / p1.sum(1, keepdims=True))
+        second = np.log(p2 / p2.sum(1, keepdims=True) / p2.sum(0))
+    _, slack = cells.shares(first[cells.i, cells.y] + second[cells.j, cells.y])
+    i, j = cells.i[cells.starts], cells.j[cells.starts]
+    excess = np.full(len(p1), -np.inf)
+    np.maximum.at(excess, i, -slack)
+    rare1, rare2 = (np.minimum(mu * np.bincount(x, minlength=len(p)) / p.sum(1), _FAR) for x, p in ((i, p1), (j, p2)))
+    return first - (excess + rare1)[:, None], second - rare2[:, None]
+
+
+def _direction(
+    cells: _Cells,
+    factor: tuple[torch.Tensor, np.ndarray],
+    r: np.ndarray,
+    w: np.ndarray,
+    s: np.ndarray,
+    off: np.ndarray,
+    centre: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    r"""Newton step towards w s = centre: of the multipliers, the cells' logits, the slacks and the weights."""
+    lower, scale = factor
+    right = (cells.p - cells.sums(((centre - w * off) / s)[cells.pair] * r))[:-1] * scale
+    x = np.zeros(cells.size)
+    x[:-1] = torch.cholesky_solve(torch.from_numpy(right)[:, None], lower)[:, 0].numpy() * scale
+    change = x[cells.a] + x[cells.b]
+    slack = off - np.add.reduceat(r * change, cells.starts)
+    return x, change, slack, (centre - w * slack) / s - w
+
+
+def _most(value: np.ndarray, change: np.ndarray) -> float:
+    r"""How far one can go along the change until a value is 0, at most 1."""
+    return min(1.0, 1 / max(float((-change / value).max()), 1e-300))
+
+
+def _follow(p1: np.ndarray, p2: np.ndarray, tolerance: float) -> Dual:
+    cells = _Cells(p1, p2)
+    pairs, row = len(cells.starts), cells.i[cells.starts]
+    first, second = _start(cells, p1, p2, 0.1 / pairs)
+    at, moved = first[cells.i, cells.y] + second[cells.j, cells.y], np.zeros(cells.size)
+    r, true = cells.shares(at)
+    s, w = true, 0.1 / pairs / true
+    best, kept, goal = math.inf, (moved, w[cells.pair] * r), _FINE * tolerance
+    for _ in range(_STEPS):
+        q, off, mu = w[cells.pair] * r, true - s, float(w @ s) / pairs
+        wrong = cells.p - cells.sums(q)
+        over = np.zeros(len(p1))
+        np.maximum.at(over, row, -true)
+        gap = mu * pairs + 5 * float(np.abs(wrong[:-1]).sum()) + float(p1.sum(1) @ over)  # about that of certify
+        if gap < best:
+            best, kept = gap, (moved, q)
+        if not goal < gap or (best <= tolerance and gap > 10 * best):
             break
-        size = size.where(good, size / 2)
-    both = zip(trial, point, strict=True)
-    point = _Point(*(torch.where(good.view(-1, *[1] * (new.ndim - 1)), new, old) for new, old in both))
-    return point, mu.where(~(central & good), mu * left), ~good
-
-
-def _value(point: _Point, mu: Tensor, seen: Tensor, p1: Tensor, p2: Tensor) -> Tensor:
-    linear = (p1 * point.first.where(p1 > 0, 0)).sum((1, 2)) + (p2 * point.second.where(p2 > 0, 0)).sum((1, 2))
-    return linear + mu * point.slack.clamp_min(1e-300).log().where(seen, 0).sum((1, 2))
-
-
-def certify(p1: Tensor, p2: Tensor, dual: Dual) -> tuple[Tensor, Tensor, Tensor]:
-    r"""Bounds on the optimum of :eq:`eq-broja` that hold for any point, however it was found.
-
-    Subtracting the largest excess of each row makes any dual point feasible, so its value is a lower bound. Scaling
-    and rounding makes any joint feasible, so its value is an upper bound.
-
-    Args:
-        p1: marginals p(x1, y), (B, n1, K).
-        p2: marginals p(x2, y), (B, n2, K).
-        dual: the point.
-
-    Returns:
-        Lower and upper bounds in nats on the least :math:`\sum q \log q(y \mid x_1, x_2)`, each (B,), and a joint
-        with exactly the marginals asked for that reaches the upper one, (B, n1, n2, K).
-
-    Example:
-        >>> p = torch.full((1, 2, 2), 0.25, dtype=torch.float64)  # nothing is known: H(Y) = log 2 is left
-        >>> guess = Dual(p.log(), p.log(), torch.full((1, 2, 2, 2), 0.125, dtype=torch.float64))
-        >>> [round(float(bound), 4) for bound in certify(p, p, guess)[:2]]
-        [-0.6931, -0.6931]
-
-    Source: Altschuler, Weed and Rigollet (2017), Algorithm 2, for the rounding.
-    """
-    excess = torch.logsumexp(dual.first[:, :, None] + dual.second[:, None], -1).amax(2, keepdim=True)  # (B, n1, 1)
-    first, second = (dual.first - excess).where(p1 > 0, 0), dual.second.where(p2 > 0, 0)
-    lower = (p1 * first).sum((1, 2)) + (p2 * second).sum((1, 2))
-    q = dual.joint
-    for _ in range(10):  # towards the marginals
-        q = q * _ratio(p1, q.sum(2))[:, :, None]
-        q = q * _ratio(p2, q.sum(1))[:, None]
-    q = q * _ratio(p1, q.sum(2)).clamp_max(1)[:, :, None]  # and exactly to them
-    q = q * _ratio(p2, q.sum(1)).clamp_max(1)[:, None]
-    lacking1, lacking2 = (p1 - q.sum(2)).clamp_min(0), (p2 - q.sum(1)).clamp_min(0)
-    q = q + _ratio(lacking1, lacking1.sum(1, keepdim=True))[:, :, None] * lacking2[:, None]
-    conditional = _ratio(q, q.sum(-1, keepdim=True))
-    return lower, torch.xlogy(q, conditional.where(q > 0, 1)).sum((1, 2, 3)), q  # (eq-broja)
-
-
-def _ratio(above: Tensor, below: Tensor) -> Tensor:
-    return torch.where(below > 0, above / below.where(below > 0, 1), 0.0)
+        point = cells, cells.factor(q, r, w * (1 / s - 1)), r, w, s, off
+        _, _, slack, weight = _direction(*point, np.zeros(pairs))
+        size = min(_most(w, weight), _most(s, slack))
+        ahead = float((w + size * weight) @ (s + size * slack)) / pairs
+        aim = min(max((ahead / mu) ** 3, 1e-4, 0.3 * goal / (pairs * mu)), 1.0)
+        x, change, slack, weight = _direction(*point, aim * mu - size * size * slack * weight)
+        size = min(1.0, max(_REACH, min(0.999, 1 - pairs * mu)) * min(_most(w, weight), _most(s, slack)))
+        while True:
+            new, true = cells.shares(at + size * change)
+            if size < 1e-12 or (new >= _FADE * r).all():
+                break
+            size /= 2
+        r, at, moved, s, w = new, at + size * change, moved + size * x, s + size * slack, w + size * weight
+    moved, q = kept
+    joint = np.zeros((len(p1), *p2.shape))
+    joint[cells.i, cells.j, cells.y] = q
+    first[cells.i, cells.y] += moved[cells.a]
+    second[cells.j, cells.y] += moved[cells.b]
+    return Dual(first, second, joint)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from comm_lite import _check
-from comm_lite.pid.broja import PID
+from comm_lite.pid.atoms import PID
 from comm_lite.pid.estimate import Estimate, _labels, _source, _with_null
 from comm_lite.pid.posterior import _cross_fit
 

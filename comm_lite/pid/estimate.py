@@ -14,7 +14,8 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from comm_lite import _check, info
-from comm_lite.pid.broja import PID, broja_batch
+from comm_lite.pid.atoms import PID
+from comm_lite.pid.broja import broja_batch
 
 
 @dataclass(frozen=True)

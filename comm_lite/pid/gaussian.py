@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from comm_lite import _check
-from comm_lite.pid.broja import PID
+from comm_lite.pid.atoms import PID
 
 _BITS = 1 / math.log(2)
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from comm_lite.info import distribution, mutual_information
-from comm_lite.pid.broja import PID
+from comm_lite.pid.atoms import PID
 
 
 def imin(p: ArrayLike) -> PID:

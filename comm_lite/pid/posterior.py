@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from comm_lite import _check, info
-from comm_lite.pid.broja import PID
+from comm_lite.pid.atoms import PID
 from comm_lite.pid.estimate import Estimate, _k_means, _labels, _seed, _source, _with_null, plug_in
 
 _LEAST = 2.0**-53  # 1 - p in float64 goes from here to 0 in one step

@@ -1,0 +1,151 @@
+r"""The least information of :eq:`eq-broja` from two tables: drop and merge what is alike, solve, certify.
+
+Two symbols of a source with one p(y | x) may share a symbol, and two labels with one p(x1 | y) and one p(x2 | y) may
+share a label: by convexity this changes nothing. So the cost follows the distinct rows, not the shape.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from comm_lite.pid.alternating import alternating
+from comm_lite.pid.barrier import barrier
+from comm_lite.pid.certificate import Dual, certify, ratio
+from comm_lite.pid.square import square
+
+CERTIFIED = 1e-7  # nats
+_ALIKE = 12  # decimals to which probabilities must agree to be merged
+_AT_ONCE = 1 << 18  # cells that are solved at once
+
+
+class Least(NamedTuple):
+    r"""The least information of one problem: value, bound, gradient and joint of one and the same point."""
+
+    nats: float
+    r"""I_Q."""
+    gap: float
+    r"""Bound on its error in nats."""
+    first: np.ndarray
+    r""":math:`\lambda_1`, (n1, K); -inf where p(x1, y) is 0."""
+    second: np.ndarray
+    r""":math:`\lambda_2`, (n2, K)."""
+    small: np.ndarray
+    r"""The joint of the merged symbols."""
+    places: tuple[np.ndarray, np.ndarray, np.ndarray]
+    r"""Where each symbol of X1, X2 and Y stands in it."""
+
+    def joint(self, p1: np.ndarray, p2: np.ndarray) -> np.ndarray:
+        r"""Return q(x1, x2, y) of all symbols, (n1, n2, K): each takes its share of the merged cell."""
+        i, j, y = self.places
+        label = p1.sum(0)
+        share1, share2 = (ratio(p, _summed(p, k, y)[np.ix_(k, y)]) for p, k in ((p1, i), (p2, j)))
+        again = ratio(np.bincount(y, label)[y], label)
+        return self.small[np.ix_(i, j, y)] * share1[:, None] * share2[None] * again
+
+
+def least_information(p1: np.ndarray, p2: np.ndarray, *, tolerance: float = 1e-8, method: str = "barrier") -> Least:
+    r"""Find the least information that two sources can have together; see `comm_lite.pid.broja`.
+
+    Args:
+        p1: marginals p(x1, y), (n1, K) float64, summing to 1.
+        p2: marginals p(x2, y), (n2, K), of the same p(y).
+        tolerance: gap in nats at which to stop.
+        method: ``"barrier"`` or ``"alternating"``.
+
+    Returns:
+        The best point that was found. Two symbols a source go to `square`, others to `barrier`; where that leaves
+        more than 1e-7 nats, `barrier` with every probability, and `alternating` from there, are tried as well.
+
+    Example:
+        >>> copy = np.diag([0.5, 0.5])
+        >>> round(least_information(copy, copy).nats / math.log(2), 6)
+        1.0
+    """
+    places = _places(p1, p2)
+    a, b = _summed(p1, places[0], places[2]), _summed(p2, places[1], places[2])
+    best = math.inf, math.inf, Dual(a, b, a)
+    for solve in _solvers(a, b, tolerance, method):
+        dual = solve(best[2])
+        lower, upper, joint = certify(a, b, dual)
+        if upper - lower < best[0] or best[0] == math.inf:
+            best = float(upper - lower), float(upper), Dual(dual.first, dual.second, joint)
+        if best[0] <= CERTIFIED:
+            break
+    gap, upper, dual = best
+    label = p1.sum(0)
+    part = np.log(ratio(label, np.bincount(places[2], label)[places[2]]) + (label <= 0))
+    first = np.where(p1 > 0, dual.first[np.ix_(places[0], places[2])], -np.inf)
+    second = np.where(p2 > 0, dual.second[np.ix_(places[1], places[2])] + part, -np.inf)
+    return Least(upper + entropy(a.sum(0)), max(gap, 0.0), first, second, dual.joint, places)
+
+
+def least_informations(p1: np.ndarray, p2: np.ndarray, *, tolerance: float) -> tuple[np.ndarray, ...]:
+    r"""Solve many problems of one shape: those of two symbols a source at once, others one by one.
+
+    Args:
+        p1: marginals p(x1, y), (B, n1, K).
+        p2: marginals p(x2, y), (B, n2, K).
+        tolerance: gap in nats at which to stop.
+
+    Returns:
+        I_Q and its gap in nats, (B,) each, and the multipliers, (B, n1, K) and (B, n2, K).
+
+    Example:
+        >>> copy = np.diag([0.5, 0.5])[None]
+        >>> nats, gap, _, _ = least_informations(copy, copy, tolerance=1e-8)
+        >>> round(float(nats[0]), 6), bool(gap[0] < 1e-8)
+        (0.693147, True)
+    """
+    nats, gap, first, second = np.empty(len(p1)), np.full(len(p1), np.inf), np.empty_like(p1), np.empty_like(p2)
+    if p1.shape[1] == p2.shape[1] == 2:
+        step = max(1, _AT_ONCE // (4 * p1.shape[2]))
+        for at in (slice(k, k + step) for k in range(0, len(p1), step)):
+            dual = square(p1[at], p2[at])
+            lower, upper, _ = certify(p1[at], p2[at], dual)
+            label = p1[at].sum(1)
+            nats[at], gap[at] = upper - (label * np.log(label + (label <= 0))).sum(1), np.maximum(upper - lower, 0)
+            first[at], second[at] = dual.first, dual.second
+    for k in (~(gap <= CERTIFIED)).nonzero()[0]:
+        nats[k], gap[k], first[k], second[k], *_ = least_information(p1[k], p2[k], tolerance=tolerance)
+    return nats, gap, first, second
+
+
+def entropy(p: np.ndarray) -> float:
+    r"""Entropy in nats of probabilities that need no check."""
+    return -float((p * np.log(p + (p <= 0))).sum())
+
+
+def _solvers(a: np.ndarray, b: np.ndarray, tolerance: float, method: str) -> list[Callable[[Dual], Dual]]:
+    if method == "alternating":
+        return [lambda _: alternating(a, b, tolerance=tolerance)]
+    return [
+        *([lambda _: Dual(*(part[0] for part in square(a[None], b[None])))] if len(a) == len(b) == 2 else []),
+        lambda _: barrier(a, b, tolerance=tolerance),
+        lambda _: barrier(a, b, tolerance=tolerance, least=0.0),
+        lambda best: alternating(a, b, tolerance=tolerance, start=best),
+    ]
+
+
+def _places(p1: np.ndarray, p2: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    r"""The merged symbol of each symbol of X1, X2 and Y; one that never occurs goes with the first."""
+    if len(p1) == len(p2) == 2:  # `square` needs nothing merged
+        return np.arange(2), np.arange(2), np.arange(p1.shape[1])
+    return _alike(p1), _alike(p2), _alike(np.concatenate([p1, p2]).T)
+
+
+def _alike(rows: np.ndarray) -> np.ndarray:
+    mass, places = rows.sum(1), np.zeros(len(rows), dtype=np.int64)
+    seen = mass > 0
+    given = (rows[seen] / mass[seen, None]).round(_ALIKE)
+    places[seen] = np.unique(given, axis=0, return_inverse=True)[1].ravel()
+    return places
+
+
+def _summed(p: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    r"""Sum p over the rows and columns that share a place."""
+    shape = rows.max() + 1, columns.max() + 1
+    return np.bincount((rows[:, None] * shape[1] + columns).ravel(), p.ravel(), shape[0] * shape[1]).reshape(shape)
