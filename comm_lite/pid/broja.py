@@ -17,7 +17,7 @@ from torch import Tensor
 from comm_lite import _check
 from comm_lite.info import distribution
 from comm_lite.pid.atoms import PID, PIDBatch
-from comm_lite.pid.least import CERTIFIED, entropy, least_information, least_informations
+from comm_lite.pid.least import CERTIFIED, informations, least_information, least_informations
 
 _SMALLEST = 1e-16  # below it a probability cannot change a sum of float64 that is 1
 
@@ -81,10 +81,8 @@ def broja(p: ArrayLike, *, method: str = "barrier", tolerance: float = 1e-8) -> 
             RuntimeWarning,
             stacklevel=2,
         )
-    label = entropy(p1.sum(0))
-    one, two = (entropy(p.sum(1)) + label - entropy(p) for p in (p1, p2))
-    both = entropy(kept.sum(2)) + label - entropy(kept)
-    return PID(*atoms_of(one, two, both, found.nats), gap=found.gap / math.log(2), joint=found.joint(p1, p2))
+    told = informations(p1, p2, kept.reshape(-1, kept.shape[2]))
+    return PID(*atoms_of(*told, found.nats), gap=found.gap / math.log(2), joint=found.joint(p1, p2))
 
 
 def atoms_of(one: float, two: float, both: float, least: float) -> tuple[float, float, float, float]:

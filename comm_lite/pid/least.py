@@ -35,11 +35,13 @@ class Least(NamedTuple):
     r""":math:`\lambda_2`, (n2, K)."""
     small: np.ndarray
     r"""The joint of the merged symbols."""
-    places: tuple[np.ndarray, np.ndarray, np.ndarray]
-    r"""Where each symbol of X1, X2 and Y stands in it."""
+    places: tuple[np.ndarray, np.ndarray, np.ndarray] | None
+    r"""Where each symbol of X1, X2 and Y stands in it; None if nothing was merged."""
 
     def joint(self, p1: np.ndarray, p2: np.ndarray) -> np.ndarray:
         r"""Return q(x1, x2, y) of all symbols, (n1, n2, K): each takes its share of the merged cell."""
+        if self.places is None:
+            return self.small
         i, j, y = self.places
         label = p1.sum(0)
         share1, share2 = (ratio(p, _summed(p, k, y)[np.ix_(k, y)]) for p, k in ((p1, i), (p2, j)))
@@ -65,22 +67,25 @@ def least_information(p1: np.ndarray, p2: np.ndarray, *, tolerance: float = 1e-8
         >>> round(least_information(copy, copy).nats / math.log(2), 6)
         1.0
     """
-    places = _places(p1, p2)
-    a, b = _summed(p1, places[0], places[2]), _summed(p2, places[1], places[2])
-    best = math.inf, math.inf, Dual(a, b, a)
+    a, b, places = p1, p2, None
+    if len(p1) != 2 or len(p2) != 2:  # `square` needs nothing merged
+        places = i, j, y = _alike(p1), _alike(p2), _alike(np.concatenate([p1, p2]).T)
+        a, b = _summed(p1, i, y), _summed(p2, j, y)
+    gap, upper, dual = math.inf, math.inf, Dual(a, b, a)
     for solve in _solvers(a, b, tolerance, method):
-        dual = solve(best[2])
-        lower, upper, joint = certify(a, b, dual)
-        if upper - lower < best[0] or best[0] == math.inf:
-            best = float(upper - lower), float(upper), Dual(dual.first, dual.second, joint)
-        if best[0] <= CERTIFIED:
+        point = solve(dual)
+        lower, high, joint = certify(a, b, point)
+        if high - lower < gap or gap == math.inf:
+            gap, upper, dual = float(high - lower), float(high), Dual(point.first, point.second, joint)
+        if gap <= CERTIFIED:
             break
-    gap, upper, dual = best
-    label = p1.sum(0)
-    part = np.log(ratio(label, np.bincount(places[2], label)[places[2]]) + (label <= 0))
-    first = np.where(p1 > 0, dual.first[np.ix_(places[0], places[2])], -np.inf)
-    second = np.where(p2 > 0, dual.second[np.ix_(places[1], places[2])] + part, -np.inf)
-    return Least(upper + entropy(a.sum(0)), max(gap, 0.0), first, second, dual.joint, places)
+    first, second, small = dual
+    if places:
+        label = p1.sum(0)
+        part = np.log(ratio(label, np.bincount(y, label)[y]) + (label <= 0))  # of its merged label
+        first = np.where(p1 > 0, first[np.ix_(i, y)], -np.inf)
+        second = np.where(p2 > 0, second[np.ix_(j, y)] + part, -np.inf)
+    return Least(upper + entropies([a.sum(0)])[0], max(gap, 0.0), first, second, small, places)
 
 
 def least_informations(p1: np.ndarray, p2: np.ndarray, *, tolerance: float) -> tuple[np.ndarray, ...]:
@@ -114,9 +119,17 @@ def least_informations(p1: np.ndarray, p2: np.ndarray, *, tolerance: float) -> t
     return nats, gap, first, second
 
 
-def entropy(p: np.ndarray) -> float:
-    r"""Entropy in nats of probabilities that need no check."""
-    return -float((p * np.log(p + (p <= 0))).sum())
+def entropies(tables: list[np.ndarray]) -> list[float]:
+    r"""Entropy in nats of each table of probabilities, which need no check."""
+    p = np.concatenate([table.ravel() for table in tables])
+    starts = np.cumsum([0] + [table.size for table in tables[:-1]])
+    return np.add.reduceat(-p * np.log(p + (p <= 0)), starts).tolist()
+
+
+def informations(p1: np.ndarray, p2: np.ndarray, both: np.ndarray) -> tuple[float, float, float]:
+    r"""I(X1; Y), I(X2; Y) and I(X1, X2; Y) in nats, from p(x1, y), p(x2, y) and a table of pairs by y, (P, K)."""
+    h = entropies([p1.sum(0), p1.sum(1), p2.sum(1), both.sum(1), p1, p2, both])
+    return tuple(h[0] + h[k] - h[k + 3] for k in (1, 2, 3))
 
 
 def _solvers(a: np.ndarray, b: np.ndarray, tolerance: float, method: str) -> list[Callable[[Dual], Dual]]:
@@ -130,14 +143,8 @@ def _solvers(a: np.ndarray, b: np.ndarray, tolerance: float, method: str) -> lis
     ]
 
 
-def _places(p1: np.ndarray, p2: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    r"""The merged symbol of each symbol of X1, X2 and Y; one that never occurs goes with the first."""
-    if len(p1) == len(p2) == 2:  # `square` needs nothing merged
-        return np.arange(2), np.arange(2), np.arange(p1.shape[1])
-    return _alike(p1), _alike(p2), _alike(np.concatenate([p1, p2]).T)
-
-
 def _alike(rows: np.ndarray) -> np.ndarray:
+    r"""The place that each row takes among the distinct ones; a row that never occurs goes with the first."""
     mass, places = rows.sum(1), np.zeros(len(rows), dtype=np.int64)
     seen = mass > 0
     given = (rows[seen] / mass[seen, None]).round(_ALIKE)

@@ -13,8 +13,10 @@ import numpy as np
 
 from comm_lite.pid.certificate import Dual
 
+_STEPS = 100
 _END = 100.0  # log odds at which a cell counts as empty
 _ROOT = 1e-12  # log odds within which the equation counts as solved
+_SIGN = np.array([[-1.0, 1.0], [1.0, -1.0]])
 _TINY = 1e-300  # added to denominators that are 0 only where the numerator is
 
 
@@ -72,7 +74,7 @@ def _bend(near: Any, least: Any, most: Any, far: Any) -> Any:
 def _one(*given: np.ndarray) -> np.ndarray:
     labels = list(zip(*(values[0].tolist() for values in given), strict=True))
     low, high, at = -_END, _END, 0.0
-    for _ in range(100):
+    for _ in range(_STEPS):
         u, bends, m00, m01, m10, m11, cells = math.exp(at / 2), 0.0, _TINY, _TINY, _TINY, _TINY, []
         for small, large, rest, turned, across in labels:
             near, least, most, far = _table(u, 1 / u, small, large, rest, math.sqrt)
@@ -97,44 +99,45 @@ def _one(*given: np.ndarray) -> np.ndarray:
 
 
 def _many(*given: np.ndarray) -> np.ndarray:
-    small, large, rest, turned, across = given
-    q, rows, at = np.empty((len(small), 2, 2, small.shape[1])), np.arange(len(small)), np.zeros(len(small))
+    small, large, rest, turned, across = (np.ascontiguousarray(values.T) for values in given)  # (K, B)
+    rows, at = np.arange(small.shape[1]), np.zeros(small.shape[1])
+    q = np.empty((4, *small.shape))
     low, high = np.full_like(at, -_END), np.full_like(at, _END)
-    for _ in range(100):
-        u = np.exp(at / 2)[:, None]
+    for step in range(1, _STEPS + 1):
+        u = np.exp(at / 2)
         near, least, most, far = _table(u, 1 / u, small, large, rest, np.sqrt)
-        found = [np.where(turned, far, near), np.where(across, most, least)]
-        found += [np.where(across, least, most), np.where(turned, near, far)]
-        q[rows] = np.stack(found, 1).reshape(-1, 2, 2, small.shape[1])
-        bends = _bend(near, least, most, far).sum(1)
-        m = np.stack([cell.sum(1) + _TINY for cell in found])
+        cells = np.where(turned, far, near), np.where(across, most, least)
+        cells += np.where(across, least, most), np.where(turned, near, far)
+        bends, m = _bend(near, least, most, far).sum(0), [cell.sum(0) + _TINY for cell in cells]
         off = np.log(m[0]) + np.log(m[3]) - np.log(m[1]) - np.log(m[2]) - at
-        done = (np.abs(off) <= _ROOT) | (bends < _ROOT * _TINY**0.5) | (off * at >= _END * np.abs(off))
         up = off > 0
         low, high = np.where(up, at, low), np.where(up, high, at)
-        slope = np.minimum(bends * (1 / m).sum(0) - 1, -_TINY)
+        slope = np.minimum(bends * sum(1 / mass for mass in m) - 1, -_TINY)
         new, end = at - off / slope, np.where(up, high, low)
         new = np.where((low < new) & (new < high), new, np.where(np.abs(end) == _END, end, (low + high) / 2))
-        go = ~done & (new != at)
+        done = (np.abs(off) <= _ROOT) | (bends < _ROOT * _TINY**0.5) | (off * at >= _END * np.abs(off)) | (new == at)
+        done |= step == _STEPS  # certify tells how far these are
+        for place, cell in enumerate(cells):
+            q[place][:, rows[done]] = cell[:, done]
+        go = ~done
         if not go.any():
             break
         rows, at, low, high = rows[go], new[go], low[go], high[go]
-        small, large, rest, turned, across = (values[go] for values in (small, large, rest, turned, across))
-    return q
+        small, large, rest, turned, across = (values[:, go] for values in (small, large, rest, turned, across))
+    return q.transpose(2, 0, 1).reshape(-1, 2, 2, given[0].shape[1])
 
 
 def _dual(p1: np.ndarray, p2: np.ndarray, q: np.ndarray) -> Dual:
-    m = q.sum(3)  # (B, 2, 2)
-    here = (p1 > 0)[:, :, None] & (p2 > 0)[:, None]  # (B, 2, 2, K)
-    d = np.log((q + _TINY) / (m + _TINY)[..., None])  # what l1 + l2 is wherever m is above 0; l1(0, y) is set to 0
-    odd = d[:, 0, 0] + d[:, 1, 1] - d[:, 0, 1] - d[:, 1, 0]
-    odd[~here.all((1, 2))] = 0
+    seen1, seen2 = p1 > 0, p2 > 0
+    m = q.sum(3) + _TINY  # (B, 2, 2)
+    d = np.log((q + _TINY) / m[..., None])  # what l1 + l2 is wherever m is above 0; l1(0, y) is set to 0
+    odd = (d[:, 0, 0] + d[:, 1, 1] - d[:, 0, 1] - d[:, 1, 0]) * (seen1 & seen2).all(1)
     # at an end of theta they do not fit: the cells that the mixture hardly has give way
-    weight = 1 / (m + _TINY)
-    weight[:, [0, 1], [0, 1]] *= -1
-    d += (weight / np.abs(weight).sum((1, 2), keepdims=True))[..., None] * odd[:, None, None]
-    row, column = p1[:, 0] > 0, p2[:, 0] > 0
-    second = np.where(row[:, None], d[:, 0], d[:, 1])
-    other = np.where(row, np.where(column, d[:, 1, 0] - d[:, 0, 0], d[:, 1, 1] - d[:, 0, 1]), 0)
-    first = np.where(p1 > 0, np.stack([np.zeros_like(other), other], 1), -np.inf)
-    return Dual(first, np.where(p2 > 0, second, -np.inf), np.where(here, q, 0))
+    weight = 1 / m
+    share = weight * _SIGN / weight.sum((1, 2), keepdims=True)
+    d += share[..., None] * odd[:, None, None]
+    second = np.where(seen1[:, :1], d[:, 0], d[:, 1])
+    first = np.zeros_like(p1)
+    first[:, 1] = np.where(seen2[:, 0], d[:, 1, 0] - d[:, 0, 0], d[:, 1, 1] - d[:, 0, 1]) * seen1[:, 0]
+    first[~seen1], second[~seen2] = -np.inf, -np.inf
+    return Dual(first, second, q)
