@@ -18,6 +18,7 @@ import torch
 from comm_lite.pid.certificate import Dual
 
 _STEPS = 100
+_IDLE, _NEAR = 4, 1e-7  # so many steps without a gain end the search, once the gap is so small
 _REACH = 0.97  # share of the way to the boundary that a step goes
 _FADE = 1e-10  # what a step must leave of each q(y | x1, x2): from a vanished one the next would not find back
 _FAR = 5.0  # slack at the start, at most
@@ -166,16 +167,17 @@ def _follow(p1: np.ndarray, p2: np.ndarray, tolerance: float) -> Dual:
     at, moved = first[cells.i, cells.y] + second[cells.j, cells.y], np.zeros(cells.size)
     r, true = cells.shares(at)
     s, w = true, 0.1 / pairs / true
-    best, kept, goal = math.inf, (moved, w[cells.pair] * r), _FINE * tolerance
+    idle, best, kept, goal = 0, math.inf, (moved, w[cells.pair] * r), _FINE * tolerance
     for _ in range(_STEPS):
         q, off, mu = w[cells.pair] * r, true - s, float(w @ s) / pairs
         wrong = cells.p - cells.sums(q)
         over = np.zeros(len(p1))
         np.maximum.at(over, row, -true)
         gap = mu * pairs + 5 * float(np.abs(wrong[:-1]).sum()) + float(p1.sum(1) @ over)  # about that of certify
+        idle = 0 if gap < 0.5 * best else idle + 1
         if gap < best:
             best, kept = gap, (moved, q)
-        if not goal < gap or (best <= tolerance and gap > 10 * best):
+        if not goal < gap or (idle >= _IDLE and best <= _NEAR):  # as good as asked for, or rounding is all that moves
             break
         point = cells, cells.factor(q, r, w * (1 / s - 1)), r, w, s, off
         _, _, slack, weight = _direction(*point, np.zeros(pairs))
