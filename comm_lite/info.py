@@ -7,6 +7,8 @@ rounding, about 1e-16.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -41,6 +43,35 @@ def distribution(p: ArrayLike, letters: str | None = None, *, name: str = "p") -
     _check.probabilities(name, table, letters)
     table = table.astype(np.float64)
     return table / table.sum()
+
+
+def joint(outcomes: Mapping[tuple, float] | Iterable[tuple]) -> tuple[np.ndarray, tuple[list, ...]]:
+    r"""Make the table of a joint distribution from named outcomes.
+
+    Args:
+        outcomes: probabilities by outcome, a tuple with one value a variable; or samples, tuples that count alike.
+
+    Returns:
+        The table, one axis a variable, and the names along each axis, sorted.
+
+    Raises:
+        TypeError: if the names of a variable cannot be sorted.
+        ValueError: if there is no outcome, they differ in length, or the probabilities are none.
+
+    Example:
+        >>> p, names = joint([("cat", "meow"), ("cat", "meow"), ("dog", "woof"), ("cat", "purr")])
+        >>> names, p.tolist()
+        ((['cat', 'dog'], ['meow', 'purr', 'woof']), [[0.5, 0.25, 0.0], [0.0, 0.0, 0.25]])
+    """
+    pairs = list(outcomes.items() if isinstance(outcomes, Mapping) else ((outcome, 1.0) for outcome in outcomes))
+    lengths = sorted({len(outcome) for outcome, _ in pairs})
+    if len(lengths) != 1:
+        raise ValueError(f"outcomes must be tuples of one length, got lengths {lengths}; pass one value a variable")
+    names = tuple(sorted(set(values)) for values in zip(*(outcome for outcome, _ in pairs), strict=True))
+    p = np.zeros([len(values) for values in names])
+    for outcome, chance in pairs:
+        p[tuple(values.index(value) for values, value in zip(names, outcome, strict=True))] += chance
+    return distribution(p if isinstance(outcomes, Mapping) else p / p.sum(), name="outcomes"), names
 
 
 def _in(unit: str, nats: float) -> float:

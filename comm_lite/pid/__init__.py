@@ -1,12 +1,13 @@
 r"""Partial information decomposition: how much of what two modalities tell about a label is shared, unique, synergy."""
 
-from comm_lite.pid.atoms import PID, PIDBatch
+from comm_lite.pid.atoms import PID, Estimate, PIDBatch
 from comm_lite.pid.batch_estimate import batch, sinkhorn
 from comm_lite.pid.broja import broja, broja_batch
-from comm_lite.pid.estimate import Estimate, cluster, plug_in, plug_in_bias
+from comm_lite.pid.estimate import cluster, plug_in, plug_in_bias
 from comm_lite.pid.gates import GATES, Gate, additive, combine
 from comm_lite.pid.gaussian import gain_angle, gaussian_scalar, gaussian_vector, mmi
 from comm_lite.pid.imin import imin
+from comm_lite.pid.measures import measures
 from comm_lite.pid.posterior import posterior, posterior_pid
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "gaussian_scalar",
     "gaussian_vector",
     "imin",
+    "measures",
     "mmi",
     "plug_in",
     "plug_in_bias",

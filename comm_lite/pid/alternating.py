@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from comm_lite.pid.certificate import Dual, certify, ratio
+from comm_lite.pid._tables import ratio
+from comm_lite.pid.certificate import Dual, certify
 
 
 def alternating(

@@ -12,9 +12,8 @@ import torch
 from torch import Tensor
 
 from comm_lite import _check
-from comm_lite.pid.atoms import PID
-from comm_lite.pid.estimate import Estimate, _labels, _source, _with_null
-from comm_lite.pid.posterior import _cross_fit
+from comm_lite.pid._samples import cross_fit, flat, labelled, with_null
+from comm_lite.pid.atoms import PID, Estimate
 
 _RANK = 10  # width of a critic's embedding, as in the reference code
 
@@ -167,8 +166,8 @@ def batch(
     Source: Liang et al., "Quantifying and modeling multimodal interactions", 2023. Differs from the reference code:
     classifiers are cross-fitted and tempered probes, and the class frequencies of a minibatch are made to agree.
     """
-    y, classes = _labels(x1, x2, y)
-    sources = _source("x1", x1), _source("x2", x2)
+    y, classes = labelled(x1, x2, y)
+    sources = flat("x1", x1), flat("x2", x2)
     _check.whole("size", size, least=2)
     _check.whole("epochs", epochs)
     _check.whole("folds", folds, least=2)
@@ -176,14 +175,12 @@ def batch(
         raise ValueError(f"size must be at most the number of samples, {len(y)}, got {size}; lower it")
 
     def solve(y: Tensor) -> PID:
-        p1, p2, p12 = _cross_fit(*sources, y, folds, probe, joint, generator)
+        p1, p2, p12 = cross_fit(*sources, y, folds, probe, joint, generator)
         i12 = max(float(_information(p.T / len(y))) for p in (p1, p2, p12))
         i1, i2, i_q = _least_information(*sources, p1, p2, size, epochs, generator)
         return PID(redundancy=i1 + i2 - i_q, unique1=i_q - i2, unique2=i_q - i1, synergy=i12 - i_q, gap=math.inf)
 
-    return _with_null(
-        lambda labels: [solve(y) for y in labels], y, permutations, generator, cells=size * size * classes
-    )
+    return with_null(solve, y, permutations, generator, cells=size * size * classes)
 
 
 def _least_information(

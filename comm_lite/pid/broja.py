@@ -16,8 +16,9 @@ from torch import Tensor
 
 from comm_lite import _check
 from comm_lite.info import distribution
+from comm_lite.pid._least import least_information, least_informations
+from comm_lite.pid._tables import CERTIFIED, atoms_of, informations, warn_unless_certified
 from comm_lite.pid.atoms import PID, PIDBatch
-from comm_lite.pid.least import CERTIFIED, informations, least_information, least_informations
 
 _SMALLEST = 1e-16  # below it a probability cannot change a sum of float64 that is 1
 
@@ -74,22 +75,9 @@ def broja(p: ArrayLike, *, method: str = "barrier", tolerance: float = 1e-8) -> 
     kept = np.where(table >= _SMALLEST, table, 0)
     p1, p2 = kept.sum(1), kept.sum(0)
     found = least_information(p1, p2, tolerance=tolerance, method=method)
-    if not found.gap <= CERTIFIED:
-        warnings.warn(
-            f"the decomposition is certified only to {found.gap:.2g} nats, more than 1e-7; look at its gap, or merge "
-            f"symbols that are very rare",
-            RuntimeWarning,
-            stacklevel=2,
-        )
+    warn_unless_certified(found.gap)
     told = informations(p1, p2, kept.reshape(-1, kept.shape[2]))
     return PID(*atoms_of(*told, found.nats), gap=found.gap / math.log(2), joint=found.joint(p1, p2))
-
-
-def atoms_of(one: float, two: float, both: float, least: float) -> tuple[float, float, float, float]:
-    r"""R, U1, U2 and S in bits from I(X1; Y), I(X2; Y), I(X1, X2; Y) and I_Q in nats, which is clipped."""
-    least = max(min(least, one + two, both), one, two)
-    nats = one + two - least, least - two, least - one, max(both - least, 0.0)  # (eq-pid-atoms)
-    return tuple(value / math.log(2) for value in nats)
 
 
 def broja_batch(p: Tensor, *, tolerance: float = 1e-8) -> PIDBatch:

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from comm_lite.pid._tables import ratio
+
 _LEAST, _TINY = -1e300, 1e-300  # instead of -inf and 0 where a logarithm meets a probability of 0
 
 
@@ -69,8 +71,3 @@ def _rounded(p1: np.ndarray, p2: np.ndarray, q: np.ndarray) -> np.ndarray:
         q = q * np.minimum(ratio(p2, q.sum(-3)), bound)[..., None, :, :]
     lacking1, lacking2 = np.maximum(p1 - q.sum(-2), 0), np.maximum(p2 - q.sum(-3), 0)
     return q + ratio(lacking1, lacking1.sum(-2, keepdims=True))[..., :, None, :] * lacking2[..., None, :, :]
-
-
-def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    r"""Divide where the denominator is above 0; elsewhere the ratio counts as 0."""
-    return np.divide(above, below, out=np.zeros(np.broadcast_shapes(above.shape, below.shape)), where=below > 0)

@@ -5,8 +5,8 @@ Shapes: ``N`` samples, ``K`` classes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import math
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -14,35 +14,11 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from comm_lite import _check, info
-from comm_lite.pid.atoms import PID
-from comm_lite.pid.broja import broja_batch
-
-
-@dataclass(frozen=True)
-class Estimate:
-    r"""A decomposition that was estimated from samples, beside its permutation null.
-
-    Example:
-        >>> y = torch.arange(400) % 2
-        >>> print(plug_in(y, y, y, generator=torch.Generator().manual_seed(0)))
-        R 1.000 (null 0.009)  U1 0.000 (null 0.000)  U2 0.000 (null 0.000)  S 0.000 (null 0.000)  400 samples, 8 cells
-    """
-
-    pid: PID
-    """The estimate, in bits."""
-    null: dict[str, tuple[float, float]]
-    """Mean and 95 % quantile over shuffled labels, bits, by ``"R"``, ``"U1"``, ``"U2"``, ``"S"`` and ``"total"``."""
-    p_value: dict[str, float]
-    """Share of shuffles, the real labels among them, that reach the estimate: 1 / (permutations + 1) or more."""
-    samples: int
-    """Number of samples ``N``."""
-    cells: int
-    """Number of cells of the table that was solved: with few samples a cell, most of the estimate is bias."""
-
-    def __str__(self) -> str:
-        null = {name: f" (null {high:z.3f})" for name, (_, high) in self.null.items()}
-        parts = [f"{name} {value:z.3f}{null.get(name, '')}" for name, value in self.pid.atoms.items()]
-        return "  ".join(parts) + f"  {self.samples} samples, {self.cells} cells"
+from comm_lite.pid._least import least_information
+from comm_lite.pid._samples import flat, k_means, labelled, needs_generator, scaled_components, with_null
+from comm_lite.pid._tables import atoms_of, informations, warn_unless_certified
+from comm_lite.pid.atoms import PID, Estimate
+from comm_lite.pid.broja import broja
 
 
 def plug_in_bias(p: ArrayLike, samples: int) -> float:
@@ -93,7 +69,13 @@ def plug_in_bias(p: ArrayLike, samples: int) -> float:
 
 
 def plug_in(
-    x1: Tensor, x2: Tensor, y: Tensor, *, permutations: int = 99, generator: torch.Generator | None = None
+    x1: Tensor,
+    x2: Tensor,
+    y: Tensor,
+    *,
+    permutations: int = 99,
+    resamples: int = 0,
+    generator: torch.Generator | None = None,
 ) -> Estimate:
     r"""Count how often each triple occurs, and decompose the table as if it were the truth.
 
@@ -101,8 +83,10 @@ def plug_in(
         x1: symbols of the first source, integers of shape ``(N,)``.
         x2: symbols of the second source, integers of shape ``(N,)``.
         y: labels, integers of shape ``(N,)``, at least two classes.
-        permutations: number of shuffles of the labels for the null; 0 leaves it out.
-        generator: draws the shuffles; needed unless ``permutations`` is 0.
+        permutations: number of shuffles of the labels for the null, 19 or more for its 95 % bound; 0 leaves it out.
+        resamples: number of tables to draw from the joint of least information, which has the same tables of (X1, Y)
+            and (X2, Y) and no synergy; their synergies test that S is 0. 0 leaves the test out.
+        generator: draws shuffles and tables; needed for both.
 
     Returns:
         The estimate, bits. It is biased upwards, most of all in its synergy, by about :func:`plug_in_bias`.
@@ -117,22 +101,35 @@ def plug_in(
         >>> round(estimate.pid.synergy, 3), estimate.p_value["S"]
         (1.0, 0.01)
     """
-    y, classes = _labels(x1, x2, y)
+    y, classes = labelled(x1, x2, y)
     for name, x in (("x1", x1), ("x2", x2)):
         _check.shape(name, x, "N")
         _check.integers(name, x)
     (n1, a), (n2, b) = ((len(u), i) for u, i in (x.cpu().unique(return_inverse=True) for x in (x1, x2)))
 
-    def table(y: Tensor) -> Tensor:
-        counts = torch.bincount((a * n2 + b) * classes + y, minlength=n1 * n2 * classes).double()
-        return (counts / len(y)).view(n1, n2, classes)
+    pair, cell = (a * n2 + b).unique(return_inverse=True)
+    sizes = n1, n2, len(pair)
 
-    def solve(labels: list[Tensor]) -> list[PID]:
-        found = broja_batch(torch.stack([table(y) for y in labels]))
-        parts = found.redundancy, found.unique1, found.unique2, found.synergy, found.gap
-        return [PID(*of) for of in zip(*(part.tolist() for part in parts), strict=True)]
+    def solve(y: Tensor) -> PID:
+        rows = zip((a, b, cell), sizes, strict=True)
+        p1, p2, both = ((x * classes + y).bincount(minlength=n * classes).numpy().reshape(n, classes) for x, n in rows)
+        p1, p2, both = p1 / len(y), p2 / len(y), both / len(y)
+        found = least_information(p1, p2)
+        warn_unless_certified(found.gap, stacklevel=4)
+        return PID(*atoms_of(*informations(p1, p2, both), found.nats), gap=found.gap / math.log(2))
 
-    return _with_null(solve, y, permutations, generator, cells=n1 * n2 * classes)
+    estimate = with_null(solve, y, permutations, generator, cells=n1 * n2 * classes)
+    needs_generator(resamples, generator, "resamples")
+    if not resamples:
+        return estimate
+    p = (((a * n2 + b) * classes + y).bincount(minlength=n1 * n2 * classes).double() / len(y)).numpy()
+    q = torch.from_numpy(broja(p.reshape(n1, n2, classes)).joint).flatten()
+    reached = 1
+    for _ in range(resamples):
+        drawn = q.multinomial(len(y), replacement=True, generator=generator)
+        again = plug_in(drawn // classes // n2, drawn // classes % n2, drawn % classes, permutations=0)
+        reached += again.pid.synergy >= estimate.pid.synergy - 1e-7
+    return replace(estimate, p_synergy=reached / (1 + resamples))
 
 
 def cluster(
@@ -175,76 +172,14 @@ def cluster(
     Source: Liang et al., "Quantifying and modeling multimodal interactions", 2023. Differs from the reference code:
     solved exactly, in bits (theirs returns nats), and every sample is used for both clusters and counts.
     """
-    _labels(x1, x2, y)
+    labelled(x1, x2, y)
     _check.whole("clusters", clusters, least=2)
     _check.whole("components", components)
     symbols = []
     for name, x in (("x1", x1), ("x2", x2)):
-        x = _source(name, x)
+        x = flat(name, x)
         if len(x) < clusters or x.shape[1] < components:
             wanted = f"at least {clusters} samples and width {components}"
             raise ValueError(f"{name} must have {wanted}, got {tuple(x.shape)}; lower clusters or components")
-        symbols.append(_k_means(_scaled_components(x.numpy(), components), clusters, generator))
+        symbols.append(k_means(scaled_components(x.numpy(), components), clusters, generator))
     return plug_in(*symbols, y, permutations=permutations, generator=generator)
-
-
-def _with_null(
-    solve: Callable[[list[Tensor]], list[PID]],
-    y: Tensor,
-    permutations: int,
-    generator: torch.Generator | None,
-    *,
-    cells: int,
-) -> Estimate:
-    _check.whole("permutations", permutations, least=0)
-    if permutations and not isinstance(generator, torch.Generator):
-        came = type(generator).__name__
-        raise TypeError(f"generator must be a torch.Generator, got {came}; pass torch.Generator().manual_seed(0)")
-    labels = [y] + [y[torch.randperm(len(y), generator=generator)] for _ in range(permutations)]
-    pid, *shuffled = solve(labels)
-    value = pid.atoms | {"total": pid.total}
-    null, p_value = {}, {}
-    if shuffled:
-        for name in value:
-            draws = torch.tensor([(p.atoms | {"total": p.total})[name] for p in shuffled], dtype=torch.float64)
-            null[name] = draws.mean().item(), draws.quantile(0.95).item()
-            reached = int((draws >= value[name] - 1e-7).sum())  # 1e-7: equal up to the solver's error
-            p_value[name] = (1 + reached) / (1 + permutations)
-    return Estimate(pid=pid, null=null, p_value=p_value, samples=len(y), cells=cells)
-
-
-def _labels(x1: Tensor, x2: Tensor, y: Tensor) -> tuple[Tensor, int]:
-    r"""Labels as 0 ... K - 1, and K."""
-    _check.shape("y", y, "N")
-    _check.integers("y", y)
-    _check.rows("x1", x1, len(y))
-    _check.rows("x2", x2, len(y))
-    classes, labels = y.cpu().unique(return_inverse=True)
-    if len(classes) < 2:
-        raise ValueError(f"y must hold at least two classes, got {classes.tolist()}; there is nothing to tell about")
-    return labels, len(classes)
-
-
-def _source(name: str, x: Tensor) -> Tensor:
-    if not x.is_floating_point():
-        raise TypeError(f"{name} must hold floats, got {x.dtype}; call .float(), or one_hot for symbols")
-    _check.finite(name, x)
-    return x.detach().cpu().double().reshape(len(x), -1)
-
-
-def _seed(generator: torch.Generator) -> int:
-    return int(torch.randint(2**31 - 1, (), generator=generator))
-
-
-def _scaled_components(x: np.ndarray, components: int) -> np.ndarray:
-    from sklearn.decomposition import PCA
-    from sklearn.preprocessing import normalize
-
-    return PCA(components, svd_solver="full").fit_transform(normalize(x))
-
-
-def _k_means(x: np.ndarray, clusters: int, generator: torch.Generator) -> Tensor:
-    from sklearn.cluster import KMeans
-
-    model = KMeans(min(clusters, len(np.unique(x, axis=0))), n_init=1, random_state=_seed(generator))
-    return torch.from_numpy(model.fit_predict(x)).long()

@@ -3,11 +3,13 @@ r"""Partial information of Gaussian variables: closed forms, and a small convex 
 from __future__ import annotations
 
 import math
+import warnings
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from comm_lite import _check
+from comm_lite.pid._tables import atoms_of
 from comm_lite.pid.atoms import PID
 
 _BITS = 1 / math.log(2)
@@ -157,7 +159,11 @@ def gaussian_vector(covariance: ArrayLike, sizes: tuple[int, int, int], *, toler
 
     Raises:
         TypeError: if ``covariance`` holds no floats or a size is not an integer.
-        ValueError: if shapes disagree, or the matrix is not symmetric and positive definite.
+        ValueError: if there are not three sizes, shapes disagree, a number is not finite, or the matrix is not
+            symmetric and positive definite.
+
+    Warns:
+        RuntimeWarning: if the gap is still above ``tolerance``: rounding, with sources that know Y almost exactly.
 
     Example:
         >>> pid = gaussian_vector(np.array([[2.0, 0.0, 1.0], [0.0, 2.0, 1.0], [1.0, 1.0, 2.0]]), (1, 1, 1))
@@ -168,6 +174,8 @@ def gaussian_vector(covariance: ArrayLike, sizes: tuple[int, int, int], *, toler
     descends by projected gradient, in the solver and in the certificate.
     """
     _check.positive("tolerance", tolerance)
+    if len(sizes) != 3:
+        raise ValueError(f"sizes must hold three dimensions, of X1, X2 and Y, got {tuple(sizes)}; pass (n1, n2, ny)")
     for place, size in enumerate(sizes):
         _check.whole(f"sizes[{place}]", size)
     total, n1, n = np.asarray(covariance, dtype=np.float64), sizes[0], sizes[0] + sizes[1]
@@ -175,6 +183,11 @@ def gaussian_vector(covariance: ArrayLike, sizes: tuple[int, int, int], *, toler
         raise ValueError(
             f"covariance must have shape {(sum(sizes),) * 2} for sizes {tuple(sizes)}, got {total.shape}; "
             f"order it as X1, X2, Y"
+        )
+    if not np.isfinite(total).all():
+        bad = int((~np.isfinite(total)).sum())
+        raise ValueError(
+            f"covariance must be finite, got {bad} NaN or infinite; look for a constant or missing variable"
         )
     if not np.allclose(total, total.T) or np.linalg.eigvalsh(total)[0] <= 0:
         raise ValueError(
@@ -188,9 +201,15 @@ def gaussian_vector(covariance: ArrayLike, sizes: tuple[int, int, int], *, toler
         scale[part, part] = np.linalg.inv(np.linalg.cholesky(noise[part, part]))
     signal, actual = scale @ brought @ scale.T, scale @ noise @ scale.T
     union, gap = _least(signal, n1, tolerance)
-    one, two = (0.5 * _logdet(np.eye(len(g)) + g) * _BITS for g in (signal[:n1, :n1], signal[n1:, n1:]))
-    together = _told(actual[:n1, n1:], signal) * _BITS
-    return PID(one + two - union, union - two, union - one, together - union, gap)
+    if not gap <= tolerance:
+        warnings.warn(
+            f"the decomposition is certified only to {gap:.2g} bits, more than {tolerance:g}; raise tolerance, or look "
+            f"for variables that are almost functions of others",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    told = [0.5 * _logdet(np.eye(len(g)) + g) for g in (signal[:n1, :n1], signal[n1:, n1:])]
+    return PID(*atoms_of(*told, _told(actual[:n1, n1:], signal), union / _BITS), gap=gap)
 
 
 def _logdet(matrix: np.ndarray) -> float:
@@ -239,5 +258,8 @@ def _least(signal: np.ndarray, n1: int, tolerance: float) -> tuple[float, float]
                 if after <= before - 0.1 * size * decrement + 1e-15:
                     break
             size /= 2
+        else:  # rounding is all that moves: go on with the next barrier, from here
+            mu /= 10
+            continue
         c = trial
     return best * _BITS, max(float(gap), 0.0) * _BITS

@@ -12,10 +12,9 @@ import torch
 from torch import Tensor
 
 from comm_lite import _check, info
-from comm_lite.pid.atoms import PID
-from comm_lite.pid.estimate import Estimate, _k_means, _labels, _seed, _source, _with_null, plug_in
-
-_LEAST = 2.0**-53  # 1 - p in float64 goes from here to 0 in one step
+from comm_lite.pid._samples import LEAST, cross_fit, flat, k_means, labelled, with_null
+from comm_lite.pid.atoms import PID, Estimate
+from comm_lite.pid.estimate import plug_in
 
 
 def posterior_pid(p1: Tensor, p2: Tensor, p12: Tensor, y: Tensor, *, bins: int, generator: torch.Generator) -> PID:
@@ -53,7 +52,7 @@ def posterior_pid(p1: Tensor, p2: Tensor, p12: Tensor, y: Tensor, *, bins: int, 
         >>> round(pid.redundancy, 3), round(pid.total, 3)
         (1.0, 0.986)
     """
-    labels, classes = _labels(p1, p2, y)
+    labels, classes = labelled(p1, p2, y)
     _check.whole("bins", bins, least=2)
     for name, p in (("p1", p1), ("p2", p2), ("p12", p12)):
         _check.rows(name, p, len(y))
@@ -115,67 +114,26 @@ def posterior(
         >>> posterior(x1, x2, y, permutations=0, generator=g).pid.synergy > 0.6
         True
     """
-    y, classes = _labels(x1, x2, y)
-    sources = _source("x1", x1), _source("x2", x2)
+    y, classes = labelled(x1, x2, y)
+    sources = flat("x1", x1), flat("x2", x2)
     _check.whole("folds", folds, least=2)
 
     def solve(y: Tensor) -> PID:
-        posteriors = _cross_fit(*sources, y, folds, probe, joint, generator)
+        posteriors = cross_fit(*sources, y, folds, probe, joint, generator)
         return posterior_pid(*posteriors, y, bins=bins, generator=generator)
 
-    return _with_null(
-        lambda labels: [solve(y) for y in labels], y, permutations, generator, cells=bins * bins * classes
-    )
+    return with_null(solve, y, permutations, generator, cells=bins * bins * classes)
 
 
 def _evidence(posteriors: list[Tensor], y: Tensor) -> float:
     r"""Information about the label that the best of these classifiers has, bits: H(Y) less its cross-entropy."""
-    log_p = [p.double()[torch.arange(len(y)), y].clamp_min(_LEAST).log2().mean().item() for p in posteriors]
+    log_p = [p.double()[torch.arange(len(y)), y].clamp_min(LEAST).log2().mean().item() for p in posteriors]
     return info.entropy(y.bincount().double() / len(y)) + max(log_p)
 
 
 def _binned(p: Tensor, bins: int, generator: torch.Generator) -> Tensor:
     if p.shape[1] > 2:
-        return _k_means(p.double().numpy(), bins, generator)
+        return k_means(p.double().numpy(), bins, generator)
     positive = p[:, 1].double().contiguous()
     edges = positive.quantile(torch.arange(1, bins, dtype=torch.float64) / bins)
     return torch.searchsorted(edges, positive, right=True)
-
-
-def _cross_fit(
-    x1: Tensor, x2: Tensor, y: Tensor, folds: int, probe: Any, joint: Any, generator: torch.Generator
-) -> tuple[Tensor, Tensor, Tensor]:
-    from sklearn.decomposition import PCA
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedKFold, cross_val_predict
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import PolynomialFeatures, StandardScaler
-
-    if int(y.bincount().min()) < folds:
-        raise ValueError(
-            f"y must hold each class at least {folds} times, got counts {y.bincount().tolist()}; lower folds"
-        )
-    if probe is None:
-        whiten = PCA(1 - 1e-9, svd_solver="full", whiten=True)  # a quiet direction counts as much as a loud one
-        products = make_pipeline(whiten, PolynomialFeatures(2, include_bias=False), StandardScaler())
-        probe = make_pipeline(products, LogisticRegression(max_iter=2000))
-    split = StratifiedKFold(folds, shuffle=True, random_state=_seed(generator))
-
-    def predict(x: Tensor, model: Any) -> Tensor:
-        return _tempered(
-            torch.from_numpy(cross_val_predict(model, x.numpy(), y.numpy(), cv=split, method="predict_proba")), y
-        )
-
-    return predict(x1, probe), predict(x2, probe), predict(torch.cat([x1, x2], 1), joint or probe)
-
-
-def _tempered(p: Tensor, y: Tensor) -> Tensor:
-    r"""Posteriors as sure of themselves as they are right: log odds to the class shares times the best one number."""
-    share = (y.bincount().double() / len(y)).log()
-    odds = p.double().clamp_min(_LEAST).log() - share
-    low, high = 0.0, 16.0
-    for _ in range(40):  # the likelihood is concave in the number, so halve the bracket of its maximum
-        middle = (low + high) / 2
-        slope = odds.gather(1, y[:, None])[:, 0] - ((middle * odds + share).softmax(1) * odds).sum(1)
-        low, high = (middle, high) if slope.mean() > 0 else (low, middle)
-    return (low * odds + share).softmax(1)

@@ -24,7 +24,7 @@ from torch import Tensor
 from comm_lite import _check
 from comm_lite.data.batches import Captioned
 from comm_lite.data.tokenizer import Tokenizer, train_tokenizer
-from comm_lite.pid.gates import _h2, _slip
+from comm_lite.pid.gates import binary_entropy, slip
 from comm_lite.worlds.plots import write_plots
 from comm_lite.worlds.posters import LOOKS, SETTINGS, draw_posters
 
@@ -92,7 +92,7 @@ def latent_joint(config: MoviesConfig, genre: str) -> np.ndarray:
     }[genre]
     if config.biased and genre == "Thriller":
         signs = {(0, 0, 1): 0.5, (1, 1, 1): 0.5}
-    flip = _slip(getattr(config, genre.lower()))
+    flip = slip(getattr(config, genre.lower()))
     p = np.zeros([max(cell[axis] for cell in signs) + 1 for axis in range(3)])
     for (one, two, sign), chance in signs.items():
         p[one, two, sign] += chance * (1 - flip)
@@ -121,8 +121,8 @@ def exact_atoms(config: MoviesConfig) -> dict[str, dict[str, float]]:
         >>> exact_atoms(MoviesConfig(thriller=0.5))["Thriller"]
         {'R': 0.0, 'U1': 0.0, 'U2': 0.0, 'S': 0.5}
     """
-    e, half = _slip(config.romance), config.shared / 2
-    shared = 1 - half * _h2(e) - (1 - half) * _h2((0.5 - (1 - e) * half) / (1 - half))
+    e, half = slip(config.romance), config.shared / 2
+    shared = 1 - half * binary_entropy(e) - (1 - half) * binary_entropy((0.5 - (1 - e) * half) / (1 - half))
     parts = {
         "Romance": {"R": shared, "U1": max(0.0, config.romance - shared)},
         "Horror": {"U1": config.horror},
@@ -220,7 +220,7 @@ def _draw(config: MoviesConfig, n: int, signs: torch.Generator, look: torch.Gene
     told = torch.stack([romance * both, documentary, missing], dim=1)
     y = {}
     for genre, sign in zip(GENRES, (romance, horror, documentary, (smile == missing).long()), strict=True):
-        flip = torch.rand(n, generator=signs) < _slip(getattr(config, genre.lower()))
+        flip = torch.rand(n, generator=signs) < slip(getattr(config, genre.lower()))
         y[genre] = torch.where(flip, 1 - sign, sign)
     return {
         "scenes": torch.stack([setting, token, horror, smile], dim=1),

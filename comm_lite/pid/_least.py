@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from comm_lite.pid._tables import CERTIFIED, entropies, ratio
 from comm_lite.pid.alternating import alternating
 from comm_lite.pid.barrier import barrier
-from comm_lite.pid.certificate import Dual, certify, ratio
+from comm_lite.pid.certificate import Dual, certify
 from comm_lite.pid.square import square
 
-CERTIFIED = 1e-7  # nats
 _ALIKE = 12  # decimals to which probabilities must agree to be merged
 _AT_ONCE = 1 << 18  # cells that are solved at once
 
@@ -117,19 +117,6 @@ def least_informations(p1: np.ndarray, p2: np.ndarray, *, tolerance: float) -> t
     for k in (~(gap <= CERTIFIED)).nonzero()[0]:
         nats[k], gap[k], first[k], second[k], *_ = least_information(p1[k], p2[k], tolerance=tolerance)
     return nats, gap, first, second
-
-
-def entropies(tables: list[np.ndarray]) -> list[float]:
-    r"""Entropy in nats of each table of probabilities, which need no check."""
-    p = np.concatenate([table.ravel() for table in tables])
-    starts = np.cumsum([0] + [table.size for table in tables[:-1]])
-    return np.add.reduceat(-p * np.log(p + (p <= 0)), starts).tolist()
-
-
-def informations(p1: np.ndarray, p2: np.ndarray, both: np.ndarray) -> tuple[float, float, float]:
-    r"""I(X1; Y), I(X2; Y) and I(X1, X2; Y) in nats, from p(x1, y), p(x2, y) and a table of pairs by y, (P, K)."""
-    h = entropies([p1.sum(0), p1.sum(1), p2.sum(1), both.sum(1), p1, p2, both])
-    return tuple(h[0] + h[k] - h[k + 3] for k in (1, 2, 3))
 
 
 def _solvers(a: np.ndarray, b: np.ndarray, tolerance: float, method: str) -> list[Callable[[Dual], Dual]]:
