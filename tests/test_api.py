@@ -28,8 +28,8 @@ PUBLIC = {
         probe_subsets retrieval retrieval_ranks subsets zero_shot zero_shot_classifier
     """,
     "comm_lite.info": """
-        co_information conditional_entropy conditional_mutual_information distribution entropy kl_divergence
-        mutual_information
+        co_information conditional_entropy conditional_mutual_information distribution entropy joint
+        kl_divergence mutual_information
     """,
     "comm_lite.book.ledger": "PROFILES Published Row append latest read_ledger",
     "comm_lite.losses": """
@@ -43,7 +43,7 @@ PUBLIC = {
     """,
     "comm_lite.pid": """
         Estimate GATES Gate PID PIDBatch additive batch broja broja_batch cluster combine gain_angle gaussian_scalar
-        gaussian_vector imin mmi plug_in plug_in_bias posterior posterior_pid sinkhorn
+        gaussian_vector imin measures mmi plug_in plug_in_bias posterior posterior_pid sinkhorn
     """,
     "comm_lite.book.plot": """
         ATOMS COLOURS MARKERS atom_bars attention_map contrastive_batch embedding_map explore gallery gate_mixer

@@ -132,6 +132,11 @@ WRONG = {
     ],
     "info.distribution": [Wrong(lambda: info.distribution([1, 0]), TypeError, r"as floats, got int64; divide counts")],
     "info.entropy": [Wrong(lambda: info.entropy(SUMS_TO_2), ValueError, SUM)],
+    "info.joint": [
+        Wrong(lambda: info.joint([(0, 1), (0,)]), ValueError, r"of one length, got lengths \[1, 2\]; pass one value"),
+        Wrong(lambda: info.joint([]), ValueError, r"tuples of one length, got lengths \[\]; pass one value a variable"),
+        Wrong(lambda: info.joint({("a",): 0.4}), ValueError, r"outcomes must sum to 1, got 0.4; divide it by its sum"),
+    ],
     "info.kl_divergence": [
         Wrong(lambda: info.kl_divergence([1.0], [0.5, 0.5]), ValueError, r"wanted \(1,\), got \(2,\); list the same")
     ],
@@ -679,6 +684,9 @@ WRONG = {
     ],
     "pid.imin": [
         Wrong(lambda: pid.imin(Z.numpy() / 4), ValueError, r"p must have shape \(X1, X2, Y\), got \(4, 4\); one axis a")
+    ],
+    "pid.measures": [
+        Wrong(lambda: pid.measures(Z.numpy() / 4), ValueError, r"p must have shape \(X1, X2, Y\), got \(4, 4\); one")
     ],
     "pid.mmi": [
         Wrong(lambda: pid.mmi(0.5, 0.75, 0.6), ValueError, r"together must be at least 0.75, .*, got 0.6; check")

@@ -13,6 +13,7 @@ from comm_lite.info import (
     conditional_mutual_information,
     distribution,
     entropy,
+    joint,
     kl_divergence,
     mutual_information,
 )
@@ -209,3 +210,12 @@ ONE_OFF = np.array([[0.5, 0.6]])
 def test_what_is_refused(call, error, text):
     with pytest.raises(error, match=text):
         call()
+
+
+def test_a_table_of_names_from_samples_and_from_probabilities():
+    samples = [("b", 0), ("a", 1), ("b", 0), ("b", 1)]
+    p, names = joint(iter(samples))
+    assert names == (["a", "b"], [0, 1])
+    assert p.tolist() == [[0, 0.25], [0.5, 0.25]]
+    again, same = joint({("b", 0): 0.5, ("a", 1): 0.25, ("b", 1): 0.25})
+    assert same == names and again.tolist() == p.tolist()

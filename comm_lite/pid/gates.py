@@ -36,7 +36,13 @@ class Gate:
 
 
 def binary_entropy(p: float) -> float:
-    r"""Entropy in bits of a coin that shows heads with probability p.
+    r"""Entropy of a coin.
+
+    Args:
+        p: probability of heads, 0 to 1.
+
+    Returns:
+        Bits, 0 to 1.
 
     Example:
         >>> round(binary_entropy(0.25), 6)
@@ -76,7 +82,7 @@ _DIT = "the examples of the package dit, James, Ellison and Crutchfield (2018)"
 _TRIFEATURE = "the Trifeature tasks of Dufumier et al. (2025), made small"
 _COMMON = "common knowledge"
 _TRI = (_THREE,) * 5  # one shape, then texture and colour of each image
-h2 = binary_entropy
+_h2 = binary_entropy
 _FIT = (1, 2, 0)  # the colour that goes with each texture
 
 # fmt: off
@@ -90,9 +96,9 @@ _ALL = [
           lambda a, b: (a, b, (a, b)), [_FAIR] * 2, u1=1, u2=1),
     _gate("XOR", "The label says whether two fair coins differ.", _GK, lambda a, b: (a, b, a ^ b), [_FAIR] * 2, s=1),
     _gate("AND", "The label is 1 when both coins are.", _GK,
-          lambda a, b: (a, b, a & b), [_FAIR] * 2, r=h2(1 / 4) - 1 / 2, s=1 / 2),
+          lambda a, b: (a, b, a & b), [_FAIR] * 2, r=_h2(1 / 4) - 1 / 2, s=1 / 2),
     _gate("OR", "The label is 1 when one of the coins is.", _LIANG,
-          lambda a, b: (a, b, a | b), [_FAIR] * 2, r=h2(1 / 4) - 1 / 2, s=1 / 2),
+          lambda a, b: (a, b, a | b), [_FAIR] * 2, r=_h2(1 / 4) - 1 / 2, s=1 / 2),
     _gate("SUM", "The label is the sum of two coins: 0, 1 or 2.", _DIT,
           lambda a, b: (a, b, a + b), [_FAIR] * 2, r=1 / 2, s=1),
     _gate("RdnXor", "A bit that both sources show, beside an XOR.", _GK,
@@ -103,28 +109,28 @@ _ALL = [
           lambda first, y: (1 + y if first else 0, 0 if first else 1 + y, y), [_FAIR] * 2, r=1 / 2, s=1 / 2),
     _gate("ImperfectRdn", "Both sources copy the label, but the second errs once in 500 zeros.", _GK,
           lambda y, slip: (y, y | slip, y), [_FAIR, (0.998, 0.002)],
-          r=1 - 0.501 * h2(1 / 501), u1=0.501 * h2(1 / 501)),
+          r=1 - 0.501 * _h2(1 / 501), u1=0.501 * _h2(1 / 501)),
     _gate("RdnErr", "The first source copies the label; the second errs one time in four.", _DIT,
-          lambda y, slip: (y, y ^ slip, y), [_FAIR, (3 / 4, 1 / 4)], r=1 - h2(1 / 4), u1=h2(1 / 4)),
+          lambda y, slip: (y, y ^ slip, y), [_FAIR, (3 / 4, 1 / 4)], r=1 - _h2(1 / 4), u1=_h2(1 / 4)),
     _gate("Diff", "At most one source shows a 1 and then names the label; two zeros leave it open.", _DIT,
           lambda k: ((0, 0, 0), (0, 0, 1), (0, 1, 0), (1, 0, 1))[k], [(1 / 4,) * 4],
-          r=2 * h2(1 / 4) - 3 / 2, u1=1 - h2(1 / 4), u2=1 - h2(1 / 4)),
+          r=2 * _h2(1 / 4) - 3 / 2, u1=1 - _h2(1 / 4), u2=1 - _h2(1 / 4)),
     _gate("ReducedOr", "The label is 1 when one source shows a 1; both never do at once.", _DIT,
           lambda y, first: (y & first, y & (1 - first), y), [_FAIR] * 2,
-          r=h2(1 / 4) - 1 / 2, s=3 / 2 - h2(1 / 4)),
+          r=_h2(1 / 4) - 1 / 2, s=3 / 2 - _h2(1 / 4)),
     _gate("Boom", "Six equally likely triples in which all four atoms are positive.", _DIT,
           lambda k: ((0, 0, 1), (0, 0, 2), (0, 2, 0), (1, 2, 1), (2, 0, 2), (2, 1, 2))[k], [(1 / 6,) * 6],
           r=1 / 3, u1=1 / 3, u2=1 / 3, s=np.log2(3) / 2 - 2 / 3),
     _gate("NotTwo", "All triples of bits alike, without those that hold exactly two ones.", _DIT,
           lambda k: ((0, 0, 0), (0, 0, 1), (0, 1, 0), (1, 0, 0), (1, 1, 1))[k], [(1 / 5,) * 5],
-          r=h2(2 / 5) - 3 / 5 * h2(1 / 3) - 2 / 5, s=3 / 5 * h2(1 / 3)),
+          r=_h2(2 / 5) - 3 / 5 * _h2(1 / 3) - 2 / 5, s=3 / 5 * _h2(1 / 3)),
     _gate("NoisyXor", "An XOR whose label is turned one time in ten.", _COMMON,
-          lambda a, b, slip: (a, b, a ^ b ^ slip), [_FAIR, _FAIR, (0.9, 0.1)], s=1 - h2(0.1)),
+          lambda a, b, slip: (a, b, a ^ b ^ slip), [_FAIR, _FAIR, (0.9, 0.1)], s=1 - _h2(0.1)),
     _gate("CorrAnd", "An AND of two fair coins that agree four times in five.", _COMMON,
           lambda a, differ: (a, a ^ differ, a & (a ^ differ)), [_FAIR, (0.8, 0.2)],
-          r=h2(0.4) - h2(0.2) / 2, s=h2(0.2) / 2),
+          r=_h2(0.4) - _h2(0.2) / 2, s=_h2(0.2) / 2),
     _gate("RdnAndUnq1", "The AND of two coins; the first source shows both, the second shows one.", _LIANG,
-          lambda a, b: ((a, b), b, a & b), [_FAIR] * 2, r=h2(1 / 4) - 1 / 2, u1=1 / 2),
+          lambda a, b: ((a, b), b, a & b), [_FAIR] * 2, r=_h2(1 / 4) - 1 / 2, u1=1 / 2),
     _gate("RdnXorUnq1", "The XOR of two coins; the first source shows both, the second shows one.", _LIANG,
           lambda a, b: ((a, b), b, a ^ b), [_FAIR] * 2, u1=1),
     _gate("Tri3_share", "Two images of one shape, three values a feature; the label is the shape.", _TRIFEATURE,
@@ -132,9 +138,9 @@ _ALL = [
     _gate("Tri3_unique1", "The same images; the label is the texture of the first.", _TRIFEATURE,
           lambda h, t, c, u, d: ((h, t, c), (h, u, d), t), _TRI, u1=np.log2(3)),
     _gate("Tri3_synergy", "The same images; does the colour of the second fit the texture of the first?", _TRIFEATURE,
-          lambda h, t, c, u, d: ((h, t, c), (h, u, d), d == _FIT[t]), _TRI, s=h2(1 / 3)),
+          lambda h, t, c, u, d: ((h, t, c), (h, u, d), d == _FIT[t]), _TRI, s=_h2(1 / 3)),
     _gate("Tri10_synergy", "A texture and a colour of ten each; one colour fits each texture.", _TRIFEATURE,
-          lambda t, d: (t, d, d == (t + 1) % 10), [(1 / 10,) * 10] * 2, s=h2(1 / 10)),
+          lambda t, d: (t, d, d == (t + 1) % 10), [(1 / 10,) * 10] * 2, s=_h2(1 / 10)),
     _gate("Tri2_all", "Two values a feature; the label is shape, both textures, and whether the colours agree.",
           _TRIFEATURE, lambda h, t, c, u, d: ((h, t, c), (h, u, d), (h, t, u, c == d)), [_FAIR] * 5,
           r=1, u1=1, u2=1, s=1),
@@ -145,7 +151,13 @@ GATES: dict[str, Gate] = {gate.name: gate for gate in _ALL}
 
 
 def slip(bits: float) -> float:
-    r"""The chance of a turned bit at which a fair bit still tells this many bits, by bisection of 1 - h2.
+    r"""The chance of a turned bit at which a fair bit still tells a number of bits, by bisection of 1 - h2.
+
+    Args:
+        bits: what is still told, 0 to 1.
+
+    Returns:
+        The chance, 0 to 1/2.
 
     Example:
         >>> round(slip(1 - binary_entropy(0.1)), 9)

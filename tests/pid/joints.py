@@ -34,3 +34,19 @@ def hard_joints(number, seed):
     for i in range(number):
         kind = KINDS[i % len(KINDS)]
         yield kind, hard_joint(kind, SHAPES[rng.integers(len(SHAPES))], rng)
+
+
+def binned_gaussian(bins, seed):
+    """Two correlated normal sources and a noisy sum, on a grid; cells below 1e-10 are empty."""
+    rng = np.random.default_rng(seed)
+    rho, weights = rng.uniform(-0.9, 0.9), rng.uniform(-1, 1, 2)
+    noise = 10 ** rng.uniform(-1.5, 0.3)
+    sources = np.array([[1, rho], [rho, 1]])
+    brought = sources @ weights
+    total = np.block([[sources, brought[:, None]], [brought[None], weights @ brought + noise**2]])
+    grid = np.linspace(-3.5, 3.5, bins)
+    points = np.stack(np.meshgrid(grid, grid, grid * np.sqrt(total[2, 2]), indexing="ij"), -1)
+    p = np.exp(-0.5 * np.einsum("...i,ij,...j", points, np.linalg.inv(total), points))
+    p /= p.sum()
+    p[p < 1e-10] = 0
+    return p / p.sum()

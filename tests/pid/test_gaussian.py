@@ -142,9 +142,17 @@ def test_scales_and_order_do_not_matter():
         (np.eye(3), (1, 1, 2), r"covariance must have shape \(4, 4\) for sizes \(1, 1, 2\), got \(3, 3\); order it as"),
         (np.ones((3, 3)), (1, 1, 1), "must be symmetric and positive definite, got one that is not; drop a variable"),
         (np.triu(np.ones((3, 3))) + np.eye(3), (1, 1, 1), "must be symmetric"),
+        (np.eye(3), (1, 1), r"sizes must hold three dimensions, of X1, X2 and Y, got \(1, 1\); pass \(n1, n2, ny\)"),
+        (np.diag([1.0, np.inf, 1.0]), (1, 1, 1), r"covariance must be finite, got 1 NaN or infinite; look for a const"),
         (np.eye(3), (1, 0, 2), r"sizes\[1\] must be at least 1, got 0"),
     ],
 )
 def test_wrong_covariances_are_refused(covariance, sizes, text):
     with pytest.raises(ValueError, match=text):
         gaussian_vector(covariance, sizes)
+
+
+def test_a_gap_above_the_tolerance_is_said():
+    with pytest.warns(RuntimeWarning, match=r"certified only to .* bits, more than 1e-30; raise tolerance, or look"):
+        found = gaussian_vector(random_covariance(1, 6), (2, 2, 2), tolerance=1e-30)
+    assert 0 < found.gap < 1e-6  # it ends, and says how far it came
