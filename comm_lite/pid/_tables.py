@@ -2,7 +2,6 @@ r"""Small sums over tables of probabilities that need no check, in nats."""
 
 from __future__ import annotations
 
-import math
 import warnings
 
 import numpy as np
@@ -26,13 +25,6 @@ def informations(p1: np.ndarray, p2: np.ndarray, both: np.ndarray) -> tuple[floa
     r"""I(X1; Y), I(X2; Y) and I(X1, X2; Y) in nats, from p(x1, y), p(x2, y) and a table of pairs by y, (P, K)."""
     h = entropies([p1.sum(0), p1.sum(1), p2.sum(1), both.sum(1), p1, p2, both])
     return tuple(h[0] + h[k] - h[k + 3] for k in (1, 2, 3))
-
-
-def atoms_of(one: float, two: float, both: float, least: float) -> tuple[float, float, float, float]:
-    r"""R, U1, U2 and S in bits from I(X1; Y), I(X2; Y), I(X1, X2; Y) and I_Q in nats, which is clipped."""
-    least = max(min(least, one + two, both), one, two)
-    nats = one + two - least, least - two, least - one, max(both - least, 0.0)  # (eq-pid-atoms)
-    return tuple(value / math.log(2) for value in nats)
 
 
 def warn_unless_certified(gap: float, *, stacklevel: int = 3) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -36,6 +37,13 @@ class PID:
     r"""Bound in bits on the numerical error of each atom; 0 where a closed form was evaluated."""
     joint: np.ndarray | None = field(default=None, compare=False)
     r"""The joint distribution q(x1, x2, y) of least information, (n1, n2, K), where one was computed."""
+
+    @classmethod
+    def from_least(cls, one: float, two: float, both: float, least: float, **more: Any) -> PID:
+        r"""The atoms from I(X1; Y), I(X2; Y), I(X1, X2; Y) and I_Q in nats; I_Q is clipped to what these allow."""
+        least = max(min(least, one + two, both), one, two)
+        nats = one + two - least, least - two, least - one, max(both - least, 0.0)  # (eq-pid-atoms)
+        return cls(*(value / math.log(2) for value in nats), **more)
 
     @property
     def total(self) -> float:

@@ -17,7 +17,7 @@ from torch import Tensor
 from comm_lite import _check
 from comm_lite.info import distribution
 from comm_lite.pid._least import least_information, least_informations
-from comm_lite.pid._tables import CERTIFIED, atoms_of, informations, warn_unless_certified
+from comm_lite.pid._tables import CERTIFIED, informations, warn_unless_certified
 from comm_lite.pid.atoms import PID, PIDBatch
 
 _SMALLEST = 1e-16  # below it a probability cannot change a sum of float64 that is 1
@@ -77,7 +77,7 @@ def broja(p: ArrayLike, *, method: str = "barrier", tolerance: float = 1e-8) -> 
     found = least_information(p1, p2, tolerance=tolerance, method=method)
     warn_unless_certified(found.gap)
     told = informations(p1, p2, kept.reshape(-1, kept.shape[2]))
-    return PID(*atoms_of(*told, found.nats), gap=found.gap / math.log(2), joint=found.joint(p1, p2))
+    return PID.from_least(*told, found.nats, gap=found.gap / math.log(2), joint=found.joint(p1, p2))
 
 
 def broja_batch(p: Tensor, *, tolerance: float = 1e-8) -> PIDBatch:

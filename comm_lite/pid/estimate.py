@@ -16,7 +16,7 @@ from torch import Tensor
 from comm_lite import _check, info
 from comm_lite.pid._least import least_information
 from comm_lite.pid._samples import flat, k_means, labelled, needs_generator, scaled_components, with_null
-from comm_lite.pid._tables import atoms_of, informations, warn_unless_certified
+from comm_lite.pid._tables import informations, warn_unless_certified
 from comm_lite.pid.atoms import PID, Estimate
 from comm_lite.pid.broja import broja
 
@@ -36,7 +36,9 @@ def plug_in_bias(p: ArrayLike, samples: int) -> float:
         samples: number ``N`` of samples in the histogram.
 
     Returns:
-        Bits, at least 0 up to rounding. For independent variables it is all that a histogram will show.
+        Bits. For independent variables it is all that a histogram will show, and at least 0. Elsewhere it can be a
+        little below: -0.0036 for XOR at 200 samples, where H(Y) falls short. It is the bias of the total, not of an
+        atom: where atoms meet a bound, as U1 = U2 = 0 does, their own error falls as :math:`N^{-1/2}`, not as 1/N.
 
     Raises:
         TypeError: if ``p`` is not an array of floats or ``samples`` no integer.
@@ -116,7 +118,7 @@ def plug_in(
         p1, p2, both = p1 / len(y), p2 / len(y), both / len(y)
         found = least_information(p1, p2)
         warn_unless_certified(found.gap, stacklevel=4)
-        return PID(*atoms_of(*informations(p1, p2, both), found.nats), gap=found.gap / math.log(2))
+        return PID.from_least(*informations(p1, p2, both), found.nats, gap=found.gap / math.log(2))
 
     estimate = with_null(solve, y, permutations, generator, cells=n1 * n2 * classes)
     needs_generator(resamples, generator, "resamples")

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from comm_lite import _check
-from comm_lite.pid._tables import atoms_of
 from comm_lite.pid.atoms import PID
 
 _BITS = 1 / math.log(2)
@@ -209,7 +208,7 @@ def gaussian_vector(covariance: ArrayLike, sizes: tuple[int, int, int], *, toler
             stacklevel=2,
         )
     told = [0.5 * _logdet(np.eye(len(g)) + g) for g in (signal[:n1, :n1], signal[n1:, n1:])]
-    return PID(*atoms_of(*told, _told(actual[:n1, n1:], signal), union / _BITS), gap=gap)
+    return PID.from_least(*told, _told(actual[:n1, n1:], signal), union / _BITS, gap=gap)
 
 
 def _logdet(matrix: np.ndarray) -> float:

@@ -1,4 +1,4 @@
-"""Six measures on gates whose values are published, and what they must have in common."""
+"""Six measures on gates whose values are published with three digits, and what they must have in common."""
 
 import numpy as np
 import pytest
@@ -22,9 +22,7 @@ NAMES = ["I_min", "MMI", "BROJA", "I_ccs", "I_dep", "I_pm"]
 def test_published_values(gate, redundancy):
     found = measures(GATES[gate].p)
     assert list(found) == NAMES
-    assert [pid.redundancy for pid in found.values()] == pytest.approx(
-        redundancy, abs=5e-4
-    )  # three digits are published
+    assert [pid.redundancy for pid in found.values()] == pytest.approx(redundancy, abs=5e-4)
 
 
 @pytest.mark.parametrize("seed", range(3))
