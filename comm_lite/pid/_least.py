@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from comm_lite.pid._barrier import barrier
+from comm_lite.pid._square import square
 from comm_lite.pid._tables import CERTIFIED, entropies, ratio
 from comm_lite.pid.alternating import alternating
-from comm_lite.pid.barrier import barrier
 from comm_lite.pid.certificate import Dual, certify
-from comm_lite.pid.square import square
 
 _ALIKE = 12  # decimals to which probabilities must agree to be merged
 _AT_ONCE = 1 << 18  # cells that are solved at once
@@ -25,18 +25,12 @@ _AT_ONCE = 1 << 18  # cells that are solved at once
 class Least(NamedTuple):
     r"""The least information of one problem: value, bound, gradient and joint of one and the same point."""
 
-    nats: float
-    r"""I_Q."""
-    gap: float
-    r"""Bound on its error in nats."""
-    first: np.ndarray
-    r""":math:`\lambda_1`, (n1, K); -inf where p(x1, y) is 0."""
-    second: np.ndarray
-    r""":math:`\lambda_2`, (n2, K)."""
-    small: np.ndarray
-    r"""The joint of the merged symbols."""
-    places: tuple[np.ndarray, np.ndarray, np.ndarray] | None
-    r"""Where each symbol of X1, X2 and Y stands in it; None if nothing was merged."""
+    nats: float  # I_Q
+    gap: float  # bound on its error in nats
+    first: np.ndarray  # lambda_1, (n1, K); -inf where p(x1, y) is 0
+    second: np.ndarray  # lambda_2, (n2, K)
+    small: np.ndarray  # the joint of the merged symbols
+    places: tuple[np.ndarray, np.ndarray, np.ndarray] | None  # of each symbol of X1, X2, Y in it; None: nothing merged
 
     def joint(self, p1: np.ndarray, p2: np.ndarray) -> np.ndarray:
         r"""Return q(x1, x2, y) of all symbols, (n1, n2, K): each takes its share of the merged cell."""
@@ -50,17 +44,10 @@ class Least(NamedTuple):
 
 
 def least_information(p1: np.ndarray, p2: np.ndarray, *, tolerance: float = 1e-8, method: str = "barrier") -> Least:
-    r"""Find the least information that two sources can have together; see `comm_lite.pid.broja`.
+    r"""Find the least information that two sources with p(x1, y), (n1, K), and p(x2, y), (n2, K), can have together.
 
-    Args:
-        p1: marginals p(x1, y), (n1, K) float64, summing to 1.
-        p2: marginals p(x2, y), (n2, K), of the same p(y).
-        tolerance: gap in nats at which to stop.
-        method: ``"barrier"`` or ``"alternating"``.
-
-    Returns:
-        The best point that was found. Two symbols a source go to `square`, others to `barrier`; where that leaves
-        more than 1e-7 nats, `barrier` with every probability, and `alternating` from there, are tried as well.
+    Two symbols a source go to `square`, others to `barrier`; where that leaves more than 1e-7 nats, `barrier` with
+    every probability, and `alternating` from there, are tried as well. The best point counts, as a whole.
 
     Example:
         >>> copy = np.diag([0.5, 0.5])
@@ -89,22 +76,7 @@ def least_information(p1: np.ndarray, p2: np.ndarray, *, tolerance: float = 1e-8
 
 
 def least_informations(p1: np.ndarray, p2: np.ndarray, *, tolerance: float) -> tuple[np.ndarray, ...]:
-    r"""Solve many problems of one shape: those of two symbols a source at once, others one by one.
-
-    Args:
-        p1: marginals p(x1, y), (B, n1, K).
-        p2: marginals p(x2, y), (B, n2, K).
-        tolerance: gap in nats at which to stop.
-
-    Returns:
-        I_Q and its gap in nats, (B,) each, and the multipliers, (B, n1, K) and (B, n2, K).
-
-    Example:
-        >>> copy = np.diag([0.5, 0.5])[None]
-        >>> nats, gap, _, _ = least_informations(copy, copy, tolerance=1e-8)
-        >>> round(float(nats[0]), 6), bool(gap[0] < 1e-8)
-        (0.693147, True)
-    """
+    r"""Solve (B, n1, K) and (B, n2, K): two symbols a source at once, others one by one; I_Q, gap, multipliers."""
     nats, gap, first, second = np.empty(len(p1)), np.full(len(p1), np.inf), np.empty_like(p1), np.empty_like(p2)
     if p1.shape[1] == p2.shape[1] == 2:
         step = max(1, _AT_ONCE // (4 * p1.shape[2]))

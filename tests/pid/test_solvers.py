@@ -10,10 +10,10 @@ from clarabel_oracle import least_information as by_cone
 from joints import KINDS, binned_gaussian, hard_joint
 
 from comm_lite.pid import GATES, PID, broja, broja_batch, plug_in
+from comm_lite.pid._barrier import barrier
 from comm_lite.pid._least import least_information
-from comm_lite.pid.barrier import barrier
+from comm_lite.pid._square import square
 from comm_lite.pid.certificate import certify
-from comm_lite.pid.square import square
 
 
 def gap_of(p, solve):

@@ -21,7 +21,7 @@ _TINY = 1e-300  # added to denominators that are 0 only where the numerator is
 
 
 def square(p1: np.ndarray, p2: np.ndarray) -> Dual:
-    r"""Find the joint of least information of 2 x 2 x K problems: many in NumPy, a single one in plain numbers.
+    r"""Solve p(x1, y) and p(x2, y), (B, 2, K) each: many problems in NumPy, a single one in plain numbers.
 
     Given its marginals, the table of a label has one free cell, and the table of the sources, their mixture
     :math:`m = \sum_y q(\cdot, \cdot, y)`, has one too. At the optimum all of these tables have one odds ratio
@@ -32,13 +32,6 @@ def square(p1: np.ndarray, p2: np.ndarray) -> Dual:
 
     or the optimum lies at an end, where it is 0 or infinite. Given :math:`\theta`, the table of each label is the root
     of a quadratic. Newton steps in :math:`\log \theta`, kept in a bracket, make the mixture agree.
-
-    Args:
-        p1: marginals p(x1, y), (B, 2, K).
-        p2: marginals p(x2, y), (B, 2, K).
-
-    Returns:
-        The dual points and joints; `certify` tells how good they are.
 
     Example:
         >>> p = np.array([[[0.5, 0.0], [0.25, 0.25]]])  # AND: in the least informative joint the sources agree

@@ -85,27 +85,11 @@ def barrier(p1: np.ndarray, p2: np.ndarray, *, tolerance: float, least: float = 
     r"""Solve the dual problem of `certify` until its gap is about a thousandth of ``tolerance``, or rounding stops it.
 
     A Newton step for the marginals, the slacks and :math:`w s = 0` predicts how far one can go; a second one with the
-    same factors aims at a :math:`\mu` that fits, and corrects the first for its curvature. About 13 steps are needed.
+    same factors aims at a :math:`\mu` that fits, and corrects the first for its curvature. About ten steps are needed.
+    Marginal probabilities below ``least`` are left out, for rounding hides their part; `certify` counts them.
 
-    Args:
-        p1: marginals p(x1, y), (n1, K) float64, summing to 1.
-        p2: marginals p(x2, y), (n2, K); of the same p(y).
-        tolerance: gap in nats that is asked for, above 0; `certify` measures the gap that was reached.
-        least: marginal probabilities below it are left out, for rounding hides their part.
-
-    Returns:
-        The dual point and its joint; the best that was reached, after at most 100 steps.
-
-    Example:
-        >>> from comm_lite.pid.certificate import certify
-        >>> p = np.full((2, 2), 0.25)  # p(x, y), the same for both modalities
-        >>> lower, upper, _ = certify(p, p, barrier(p, p, tolerance=1e-8))
-        >>> bool(upper - lower < 1e-8)
-        True
-
-    Source:
-        Mehrotra (1992), "On the implementation of a primal-dual interior point method"; the dual is that of Makkeh,
-        Theis and Vicente (2018), "BROJA-2PID".
+    Source: Mehrotra (1992), "On the implementation of a primal-dual interior point method"; the dual is that of
+    Makkeh, Theis and Vicente (2018), "BROJA-2PID".
     """
     seen1, seen2 = p1 > least, p2 > least
     seen = seen1.any(0) & seen2.any(0)
