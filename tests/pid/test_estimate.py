@@ -9,7 +9,8 @@ import torch
 from torch.nn.functional import one_hot
 
 from comm_lite import info
-from comm_lite.pid import GATES, batch, broja, cluster, plug_in, plug_in_bias, posterior, posterior_pid, sinkhorn
+from comm_lite.pid import GATES, PID, batch, broja, cluster, plug_in, plug_in_bias, posterior, posterior_pid, sinkhorn
+from comm_lite.pid._samples import with_null
 
 ATOMS = ("R", "U1", "U2", "S")
 
@@ -142,6 +143,27 @@ def test_the_null_of_a_full_histogram_is_large():
     assert estimate.pid.synergy > 0.6 and estimate.null["S"][0] == pytest.approx(0.71, abs=0.06)
     assert estimate.null["total"][0] == pytest.approx(plug_in_bias(np.full((20, 20, 2), 1 / 800), 138), abs=0.06)
     assert "null" in str(estimate) and "138 samples, 800 cells" in str(estimate)
+
+
+@pytest.mark.parametrize(("shuffles", "rank", "level"), [(9, 9, 0.9), (19, 19, 0.95), (39, 38, 0.95), (99, 95, 0.95)])
+def test_the_bound_is_an_order_statistic(shuffles, rank, level):
+    """A further shuffle exceeds the k-th of m draws with the chance (m + 1 - k) / (m + 1); nothing is interpolated."""
+    draws = torch.randperm(shuffles, generator=seeded()).double().tolist()
+    values = iter([0.5, *draws])
+    found = with_null(lambda y: PID(next(values), 0, 0, 0), torch.arange(5), shuffles, seeded(), cells=1)
+    assert found.null["R"] == (pytest.approx((shuffles - 1) / 2), rank - 1)
+    assert found.level == pytest.approx(level) and rank / (shuffles + 1) == pytest.approx(level)
+    assert found.p_value["R"] == shuffles / (shuffles + 1) and f"{100 * level:.0f} % of nulls" in str(found)
+
+
+def test_tables_without_synergy_test_that_there_is_none():
+    options = {"permutations": 19, "resamples": 39, "generator": seeded()}
+    and_, none = (plug_in(*sample(GATES[gate].p, 300, seeded(3)), **options) for gate in ("AND", "RdnErr"))
+    assert and_.p_synergy == 1 / 40 and none.p_synergy > 0.1
+    assert none.p_value["total"] == 1 / 20  # that tests another hypothesis: Y depends on the sources
+    assert "no synergy: p = 0.025" in str(and_)
+    with pytest.raises(ValueError, match="resamples must be at least 0, got -1; pass a larger one"):
+        plug_in(X[:, 0].long(), SYMBOLS, Y, resamples=-1, permutations=0)
 
 
 # ---------------------------------------------------------------- symmetry, determinism
