@@ -1,5 +1,7 @@
 r"""A small book in a temporary folder, for tests of the tools."""
 
+import shutil
+
 import nbformat
 
 from run_chapters import ROOT
@@ -43,8 +45,7 @@ def write(path, *cells):
 
 def small_book(root, *, code="answer = 42"):
     r"""Lay out a book of an intro and one chapter under ``root``, with the real configuration and extension."""
-    (root / "comm_lite").mkdir(parents=True)
-    (root / "comm_lite" / "part.py").write_text("value = 1\n")
+    shutil.copytree(ROOT / "comm_lite", root / "comm_lite", ignore=shutil.ignore_patterns("__pycache__"))
     (root / "tools").mkdir()
     (root / "tools" / "requirements.lock").write_text("torch==2.13.0\n")
     for name in ("_config.yml", "_ext", "_static"):

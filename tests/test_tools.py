@@ -1,11 +1,14 @@
 r"""The tools that run the chapters and build the book, on a small book of their own."""
 
+import ast
+import concurrent.futures
 import dataclasses
 import gzip
 import io
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,8 +22,11 @@ from PIL import Image
 
 import book_light
 import build_book
+import folders
+import kernels
 import make_pdf
 import run_chapters
+import talk
 import vendor_assets
 from comm_lite.book.ledger import Row
 from comm_lite.book.plot.style import TRACES
@@ -30,8 +36,11 @@ ONE = "book/part/01_one.ipynb"
 
 
 @pytest.fixture
-def root(tmp_path):
-    return small_book(tmp_path / "a book")
+def root(tmp_path, monkeypatch):
+    """A book with a package of its own, which its kernels import."""
+    made = small_book(tmp_path / "a book")
+    monkeypatch.setenv("PYTHONPATH", str(made))
+    return made
 
 
 @pytest.fixture
@@ -46,6 +55,11 @@ def pretend_executed(root, profile="smoke"):
         made.metadata["comm_lite"] = {"sources": run_chapters.sources_hash(page, profile, root=root)}
         executed_path(page, profile, root).parent.mkdir(parents=True, exist_ok=True)
         nbformat.write(made, executed_path(page, profile, root))
+
+
+def append(path, text):
+    with path.open("a", encoding="utf-8") as file:
+        file.write(text)
 
 
 def leftovers(root):
@@ -69,8 +83,10 @@ def test_a_chapter_runs_once_and_again_when_something_changed(root, chapter):
 @pytest.mark.parametrize(
     ("change", "wanted"),
     [
-        (lambda root: (root / "comm_lite" / "part.py").write_text("value = 2\n"), "stale"),
-        (lambda root: (root / "comm_lite" / "new.py").write_text(""), "stale"),
+        (lambda root: append(root / "comm_lite" / "_same.py", "value = 2\n"), "stale"),  # teach imports it
+        (lambda root: append(root / "comm_lite" / "_same.py", "# value = 2\n"), "current"),
+        (lambda root: append(root / "comm_lite" / "models.py", "value = 2\n"), "current"),  # the chapter has no model
+        (lambda root: (root / "comm_lite" / "new.py").write_text(""), "current"),
         (lambda root: (root / "tools" / "requirements.lock").write_text("torch==2.14.0\n"), "stale"),
         (lambda root: write(root / "book/part/01_one.ipynb", "# One", PARAMETERS, SETTINGS, "answer = 43"), "stale"),
         (
@@ -80,7 +96,7 @@ def test_a_chapter_runs_once_and_again_when_something_changed(root, chapter):
         (lambda root: (root / "book" / "ledger.json").write_text("[]"), "current"),  # its code does not name it
         (lambda root: executed_path(ONE, "smoke", root).unlink(), "missing"),
     ],
-    ids=["package", "new module", "lock", "code", "prose", "figures", "removed"],
+    ids=["package", "comment", "other module", "new module", "lock", "code", "prose", "figures", "removed"],
 )
 def test_what_makes_a_chapter_stale(root, chapter, change, wanted):
     pretend_executed(root)
@@ -126,26 +142,170 @@ def test_a_failed_chapter_keeps_its_notebook_and_is_not_done(root, chapter):
     assert not executed_path(chapter, "smoke", root).with_suffix(".failed.ipynb").exists()
 
 
-def test_an_interrupted_run_leaves_nothing_half(root, chapter):
-    write(
-        root / chapter,
-        "# One",
-        PARAMETERS,
-        f"open({str(root / 'started')!r}, 'w').close()\nimport time; time.sleep(60)",
-    )
+def started(code):
+    """Start Python so that it can be interrupted: a signal that is ignored here would be ignored there."""
+    inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+    finally:
+        signal.signal(signal.SIGINT, inherited)
+
+
+@pytest.mark.parametrize("ignored", [False, True], ids=["at a terminal", "behind an &"])
+def test_an_interrupted_run_leaves_nothing_half(root, chapter, ignored):
+    """Also when these tests were started in the background of a script, where interrupts are ignored."""
+    begun = f"open({str(root / 'started')!r}, 'w').close()"
+    write(root / chapter, "# One", PARAMETERS, f"{begun}\nimport time; time.sleep(60)")
     code = (
         f"import sys, pathlib; sys.path.insert(0, {str(ROOT / 'tools')!r}); import run_chapters;"
         f"run_chapters.run_chapter(pathlib.Path({str(chapter)!r}), 'smoke', root=pathlib.Path({str(root)!r}))"
     )
-    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
-    for _ in range(300):
-        if (root / "started").exists():
-            break
-        time.sleep(0.1)
-    assert (root / "started").exists() and leftovers(root), "the run did not begin"
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=30) != 0
+    inherited = signal.signal(signal.SIGINT, signal.SIG_IGN if ignored else signal.SIG_DFL)
+    try:
+        process = started(code)
+    finally:
+        signal.signal(signal.SIGINT, inherited)
+    try:
+        until = time.monotonic() + 120
+        while not (root / "started").exists() and process.poll() is None and time.monotonic() < until:
+            time.sleep(0.1)
+        assert (root / "started").exists() and leftovers(root), "the run did not begin"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) != 0
+    finally:
+        process.kill()
+        process.wait()
     assert leftovers(root) == [] and state(chapter, "smoke", root=root) == "missing"
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"cells": []}', "\udcff"], ids=repr)
+def test_a_damaged_notebook_of_a_run_is_stale_and_named(root, chapter, damage):
+    pretend_executed(root)
+    done = executed_path(chapter, "smoke", root)
+    done.write_bytes(damage.encode("utf-8", "surrogateescape"))
+    assert state(chapter, "smoke", root=root) == "stale"
+    (line,) = build_book.refusals("smoke", root)
+    assert f"{chapter} is stale, {done} is damaged" in line and "run: python tools/run_chapters.py" in line
+    done.with_suffix(".failed.ipynb").write_text(damage, errors="surrogateescape")
+    assert state(chapter, "smoke", root=root) == "stale"
+    run_chapter(chapter, "smoke", root=root) if damage == "{" else None
+    assert state(chapter, "smoke", root=root) == ("current" if damage == "{" else "stale")
+
+
+def test_a_damaged_chapter_is_named(root, chapter):
+    (root / chapter).write_text('{"cells": [')
+    with pytest.raises(RuntimeError, match=r"01_one.ipynb is damaged: Expecting value"):
+        run_chapter(chapter, "smoke", root=root)
+
+
+# ---------------------------------------------------------------- which package ran
+
+
+def test_another_package_is_refused_before_and_after_a_run(root, chapter, tmp_path, monkeypatch):
+    other = tmp_path / "second checkout"
+    shutil.copytree(root / "comm_lite", other / "comm_lite")
+    monkeypatch.setenv("PYTHONPATH", str(other))
+    assert run_chapter(chapter, "smoke", root=root), "a copy of the same files is the same package"
+    append(other / "comm_lite" / "models.py", "value = 2\n")
+    wanted = (
+        rf"must run with the package {root / 'comm_lite'}, this Python runs {other / 'comm_lite'}; install that one"
+    )
+    with pytest.raises(RuntimeError, match=wanted):
+        run_chapter(chapter, "smoke", root=root)
+    pretend_executed(root)
+    with pytest.raises(RuntimeError, match=wanted):
+        build_book.build("smoke", root)
+    with pytest.raises(RuntimeError, match=wanted):
+        talk.rehearse("smoke", talk=chapter, root=root)
+    monkeypatch.setattr(run_chapters, "check_python", lambda root: None)  # the kernel alone finds another one
+    executed_path(chapter, "smoke", root).unlink()
+    with pytest.raises(RuntimeError, match=wanted):
+        run_chapter(chapter, "smoke", root=root)
+    assert state(chapter, "smoke", root=root) == "missing" and leftovers(root) == []
+
+
+def test_a_kernel_on_a_search_path_is_not_taken(root, chapter, tmp_path, monkeypatch):
+    spec = tmp_path / "kernels" / "python3"
+    spec.mkdir(parents=True)
+    wrong = {"argv": ["false", "{connection_file}"], "display_name": "Wrong", "language": "python"}
+    (spec / "kernel.json").write_text(json.dumps(wrong))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    facts = json.loads(run_chapter(chapter, "smoke", root=root).read_text())["metadata"]["comm_lite"]
+    assert facts["package"] == kernels.package_hash(root / "comm_lite") and "folder" not in facts
+
+
+def test_nbmake_refuses_another_package(root, tmp_path, monkeypatch):
+    for name in ("book/conftest.py", "pyproject.toml"):
+        shutil.copy(ROOT / name, root / name)
+    for tool in (ROOT / "tools").glob("*.py"):
+        shutil.copy(tool, root / "tools")
+    command = [sys.executable, "-m", "pytest", "-q", "--nbmake", "-p", "no:cacheprovider", "book/part"]
+    ran = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    assert ran.returncode == 0 and "1 passed" in ran.stdout, ran.stdout + ran.stderr
+    shutil.copytree(root / "comm_lite", tmp_path / "other" / "comm_lite")
+    append(tmp_path / "other" / "comm_lite" / "models.py", "value = 2\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "other"))
+    ran = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    assert ran.returncode != 0 and "chapters must run with the package" in ran.stdout + ran.stderr
+
+
+# ---------------------------------------------------------------- folders, names, threads
+
+
+def test_folders_that_are_put_in_place_at_once_leave_one_whole(tmp_path):
+    def put(number):
+        for _ in range(30):
+            with folders.own_folder(tmp_path / "_build") as own:
+                (own / "new").mkdir()
+                for part in "ab":
+                    (own / "new" / part).write_text(str(number))
+                folders.put_in_place(own / "new", tmp_path / "_build" / "html")
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        list(pool.map(put, range(4)))
+    assert [path.name for path in (tmp_path / "_build").iterdir()] == ["html"]
+    a, b = ((tmp_path / "_build" / "html" / part).read_text() for part in "ab")
+    assert a == b and a in "0123"
+
+
+def test_two_profiles_built_at_once_are_two_right_books(root, chapter):
+    write(root / chapter, "# One\n\nHere {glue:text}`n`.", PARAMETERS, SETTINGS)
+    for profile in ("smoke", "laptop"):
+        for page in run_chapters.chapters(root):
+            run_chapter(page, profile, root=root)
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        built = list(pool.map(lambda profile: build_book.build(profile, root), ("smoke", "laptop")))
+    pages = [(index.parent / "book" / "part" / "01_one.html").read_text() for index in built]
+    assert [re.search(r"Here <span[^>]*>(\d)</span>", page)[1] for page in pages] == ["1", "2"]
+    assert leftovers(root) == []
+
+
+def test_a_folder_with_any_name_works_where_python_reads_ascii(tmp_path, monkeypatch):
+    root = small_book(tmp_path / "Größe 日本")
+    for tool in (ROOT / "tools").glob("*.py"):
+        shutil.copy(tool, root / "tools")
+    for name, value in {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONPATH": str(root)}.items():
+        monkeypatch.setenv(name, value)
+    for tool in ("run_chapters", "build_book"):
+        command = [sys.executable, str(root / "tools" / f"{tool}.py"), "--profile", "smoke"]
+        ran = subprocess.run(command, cwd=root, capture_output=True)
+        assert ran.returncode == 0, ran.stderr.decode("utf-8")
+    assert "Größe 日本/_build/html/smoke/index.html" in ran.stdout.decode("utf-8")
+
+
+def test_threads_wait_passively_unless_the_user_says_otherwise(root, chapter, monkeypatch):
+    show = "import os, json\nprint([os.environ.get(name) for name in ('OMP_WAIT_POLICY', 'GOMP_SPINCOUNT')])"
+    write(root / chapter, "# One", PARAMETERS, show)
+
+    def printed():
+        cells = json.loads(run_chapter(chapter, "smoke", root=root).read_text())["cells"]
+        return ast.literal_eval("".join(cells[-1]["outputs"][0]["text"]))
+
+    for name in kernels.PASSIVE:
+        monkeypatch.delenv(name, raising=False)
+    assert printed() == list(kernels.PASSIVE.values()) and not kernels.PASSIVE.keys() & os.environ.keys()
+    monkeypatch.setenv("OMP_WAIT_POLICY", "active")
+    assert printed() == ["active", None]
 
 
 def test_a_run_says_where_it_took_place_and_leaves_no_trace_of_asking(root, chapter):
@@ -191,15 +351,15 @@ def test_the_tools_work_from_any_folder(tmp_path):
 def test_every_chapter_that_may_not_be_shown_is_listed(root, chapter):
     pretend_executed(root)
     assert build_book.refusals("smoke", root) == []
-    (root / "comm_lite" / "part.py").write_text("value = 2\n")
+    append(root / "comm_lite" / "_same.py", "value = 2\n")
     with pytest.raises(RuntimeError, match=r"the book was not built, 2 chapter\(s\) first:") as caught:
-        build_book.stage("smoke", root)
+        build_book.stage("smoke", root / "_build" / "stage", root)
     assert "book/intro.ipynb is stale; run: python tools/run_chapters.py --profile smoke" in str(caught.value)
     assert f"{chapter} is stale" in str(caught.value)
     with pytest.raises(RuntimeError, match="is missing; run: python tools/run_chapters.py --profile laptop"):
-        build_book.stage("laptop", root)
+        build_book.stage("laptop", root / "_build" / "stage", root)
     with pytest.raises(RuntimeError, match="profile must be one of smoke, laptop, gpu, got 'fast'"):
-        build_book.stage("fast", root)
+        build_book.stage("fast", root / "_build" / "stage", root)
 
 
 def test_a_failed_chapter_is_refused_with_its_notebook(root, chapter):
@@ -207,14 +367,14 @@ def test_a_failed_chapter_is_refused_with_its_notebook(root, chapter):
     done = executed_path(chapter, "smoke", root)
     done.rename(done.with_suffix(".failed.ipynb"))
     with pytest.raises(RuntimeError, match=r"01_one.ipynb is failed, see .*01_one.failed.ipynb; run:"):
-        build_book.stage("smoke", root)
+        build_book.stage("smoke", root / "_build" / "stage", root)
 
 
 def test_the_staged_page_has_the_prose_of_now_and_the_outputs_of_the_run(root, chapter):
     run_chapter(run_chapters.chapters(root)[0], "smoke", root=root)
     run_chapter(chapter, "smoke", root=root)
     write(root / chapter, "# One, mended", PARAMETERS, SETTINGS, "answer = 42")
-    cells = json.loads((build_book.stage("smoke", root) / chapter).read_text())["cells"]
+    cells = json.loads((build_book.stage("smoke", root / "_build" / "stage", root) / chapter).read_text())["cells"]
     assert "".join(cells[0]["source"]) == "# One, mended"
     assert [cell["id"] for cell in cells] == ["cell-0", "cell-1", "cell-2", "cell-3"]  # no injected cell
     assert [o["metadata"]["scrapbook"]["name"] for o in cells[2]["outputs"]] == ["n", "seed"]
@@ -257,20 +417,19 @@ def with_an_appendix(root, *rows, page="# The ledger\n\n```{ledger} toy\n:profil
     pretend_executed(root)
 
 
-def test_a_markdown_page_is_shown_as_it_is_now_and_never_run(root):
+def test_a_markdown_page_is_shown_as_it_is_now_and_never_run(root, tmp_path):
     with_an_appendix(root, ROW)
     assert [page.suffix for page in run_chapters.toc_pages(root)] == [".ipynb", ".ipynb", ".md"]
     assert [page.suffix for page in run_chapters.chapters(root)] == [".ipynb", ".ipynb"]
     assert build_book.refusals("smoke", root) == []
     for name in ("appendix/ledger.md", "ledger.json"):
-        assert (build_book.stage("smoke", root) / "book" / name).read_text() == (root / "book" / name).read_text()
-        with (root / "book" / name).open("a") as file:
-            file.write("\n")
+        append(root / "book" / name, "\n")
         assert build_book.refusals("smoke", root) == []
-        assert (build_book.stage("smoke", root) / "book" / name).read_text() == (root / "book" / name).read_text()
+        staged = build_book.stage("smoke", tmp_path / name.partition("/")[0], root)
+        assert (staged / "book" / name).read_text() == (root / "book" / name).read_text()
     (root / "book" / "appendix" / "ledger.md").unlink()
     with pytest.raises(FileNotFoundError, match="_toc.yml names book/appendix/ledger"):
-        build_book.stage("smoke", root)
+        build_book.stage("smoke", tmp_path / "stage", root)
 
 
 def test_a_page_shows_the_ledger(root, chapter):
@@ -306,12 +465,13 @@ def test_assets_are_copied_once(tmp_path):
     assert folder == tmp_path / "_build" / "assets" / "vendor"
     sizes = [(folder / name).stat().st_size for name in ("plotly.js", "mathjax/mathjax.js")]
     assert all(100_000 < size < 500_000 for size in sizes) and list(folder.rglob("*.woff"))
-    marked = folder / "marked"
-    marked.touch()
-    assert vendor_assets.vendor(tmp_path) == folder and marked.exists()
-    (folder / "versions.txt").write_text("older\n")
-    vendor_assets.vendor(tmp_path)
-    assert not marked.exists() and [path.name for path in folder.parent.iterdir()] == ["vendor"]
+    made = folder.stat().st_ino
+    assert vendor_assets.vendor(tmp_path) == folder and folder.stat().st_ino == made
+    for damage in ("versions.txt", "plotly.js"):
+        (folder / damage).write_text("older\n")
+        assert vendor_assets.vendor(tmp_path).stat().st_ino != made and (folder / "plotly.js").stat().st_size > 100_000
+        made = folder.stat().st_ino
+    assert [path.name for path in folder.parent.iterdir()] == ["vendor"] and leftovers(tmp_path) == []
     with pytest.raises(FileNotFoundError, match="the installed package nowhere is wanted, found none"):
         vendor_assets.package_folder("nowhere")
 

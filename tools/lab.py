@@ -3,10 +3,9 @@ r"""Open the chapters live in JupyterLab: with the kernel of this installation, 
 Usage: python tools/lab.py [any option of jupyter lab, such as --no-browser]
 """
 
-import os
 import sys
-from pathlib import Path
 
+from kernels import environment, in_utf8
 from run_chapters import ROOT
 
 SETTINGS = {
@@ -25,12 +24,11 @@ SETTINGS = {
 def main(arguments):
     from jupyterlab.labapp import main as lab
 
-    # first, so that python3 is this Python, not a kernel of that name which the reader installed for all projects
-    here = str(Path(sys.prefix) / "share" / "jupyter")
-    os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [here, os.environ.get("JUPYTER_PATH")]))
     given = {argument.split("=")[0] for argument in arguments}
-    return lab([f"{name}={value}" for name, value in SETTINGS.items() if name not in given] + arguments)
+    with environment():
+        return lab([f"{name}={value}" for name, value in SETTINGS.items() if name not in given] + arguments)
 
 
 if __name__ == "__main__":
+    in_utf8()
     sys.exit(main(sys.argv[1:]))

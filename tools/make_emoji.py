@@ -21,6 +21,8 @@ from xml.etree import ElementTree
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from comm_lite._files import write_atomically
+
 ROOT = Path(__file__).resolve().parent.parent
 FONT = Path("/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf")
 FONT_SHA256 = "e5899ed38b8ed83e08bd3ac5de09791e9d19d288333a796de1d35ad17396f1ec"  # version 2.042
@@ -153,14 +155,18 @@ def split(concept, group):
 
 def write(path, arrays, texts):
     r"""An .npz that numpy reads, with LZMA inside and no date, so that the same content gives the same bytes."""
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, array in arrays.items():
-            buffer = io.BytesIO()
-            np.save(buffer, array)
-            entry = zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))
-            archive.writestr(entry, buffer.getvalue(), zipfile.ZIP_LZMA)
-        entry = zipfile.ZipInfo("texts.json", (1980, 1, 1, 0, 0, 0))
-        archive.writestr(entry, json.dumps(texts, ensure_ascii=False).encode(), zipfile.ZIP_LZMA)
+
+    def content(file):
+        with zipfile.ZipFile(file, "w") as archive:
+            for name, array in arrays.items():
+                buffer = io.BytesIO()
+                np.save(buffer, array)
+                entry = zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))
+                archive.writestr(entry, buffer.getvalue(), zipfile.ZIP_LZMA)
+            entry = zipfile.ZipInfo("texts.json", (1980, 1, 1, 0, 0, 0))
+            archive.writestr(entry, json.dumps(texts, ensure_ascii=False).encode(), zipfile.ZIP_LZMA)
+
+    write_atomically(path, content)
 
 
 def main(target):

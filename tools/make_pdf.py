@@ -9,11 +9,15 @@ the PDF. The pages must have been built before (tools/build_book.py).
 import argparse
 import os
 import posixpath
+import shutil
 import sys
 
 from bs4 import BeautifulSoup
 
 from browser import browser, served, settle
+from comm_lite._files import write_atomically
+from folders import own_folder
+from kernels import in_utf8
 from run_chapters import PROFILES, ROOT, toc_pages
 
 PAPER = {"format": "A4", "margin": {"top": "18mm", "bottom": "18mm", "left": "15mm", "right": "15mm"}}
@@ -80,21 +84,19 @@ def make_pdf(profile, root=ROOT):
         raise FileNotFoundError(f"{missing} not built; run: python tools/build_book.py --profile {profile}")
     final = root / "_build" / "pdf" / f"{profile}.pdf"
     final.parent.mkdir(parents=True, exist_ok=True)
-    partial, whole = final.with_suffix(".partial.pdf"), site / "print.html"
-    try:
-        whole.write_text(joined(site, pages), encoding="utf-8")
-        with browser() as started, served(site) as host:
+    with own_folder(root / "_build") as own:
+        copy = shutil.copytree(site, own / "site")  # the next build may replace it while this one is printed
+        (copy / "print.html").write_text(joined(copy, pages), encoding="utf-8")
+        with browser() as started, served(copy) as host:
             page = started.new_page(viewport={"width": WIDTH, "height": 960}, color_scheme="light")
             page.set_default_timeout(600_000)  # every figure of the book on one page
             page.emulate_media(media="print", color_scheme="light")
-            page.goto(host + whole.name)
+            page.goto(f"{host}print.html")
             settle(page)
             page.evaluate(UNFOLD)
             foot = {"display_header_footer": True, "header_template": "<span></span>", "footer_template": FOOT}
-            page.pdf(path=partial, print_background=True, outline=True, tagged=True, **PAPER, **foot)
-    finally:
-        whole.unlink(missing_ok=True)
-    partial.rename(final)
+            printed = page.pdf(print_background=True, outline=True, tagged=True, **PAPER, **foot)
+    write_atomically(final, printed)
     return final
 
 
@@ -110,4 +112,5 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
+    in_utf8()
     sys.exit(main())

@@ -17,9 +17,11 @@ from dataclasses import replace
 import torch
 
 from comm_lite import TrainConfig, clip_loss, comm_loss, fit
+from comm_lite._files import write_atomically
 from comm_lite.data import ImageAugment, TextAugment
 from comm_lite.nn import save_weights
 from comm_lite.worlds import make_movies
+from kernels import in_utf8
 from run_chapters import ROOT
 
 TALK, FOLDER, LIST = (ROOT / "book" / name for name in ("talk.ipynb", "talk_weights", "talk_weights.json"))
@@ -122,9 +124,10 @@ def main(arguments=None):
         seconds, kilobytes = time.process_time() - begin, path.stat().st_size / 1000
         losses = f"loss {history.loss[0]:.2f} to {history.loss[-1]:.2f}"
         print(f"{path.name}  {losses}, {seconds:.0f} s of processor time, {kilobytes:.0f} kB", flush=True)
-        LIST.write_text(json.dumps(dict(sorted(sums.items())), indent=1) + "\n", encoding="utf-8")
+        write_atomically(LIST, (json.dumps(dict(sorted(sums.items())), indent=1) + "\n").encode())
     return 0
 
 
 if __name__ == "__main__":
+    in_utf8()
     sys.exit(main())

@@ -14,16 +14,14 @@ from pathlib import Path
 
 import yaml
 
+from comm_lite._files import write_atomically
+from depends import dependencies
+from folders import own_folder
+from kernels import WITNESS, check_package, check_python, environment, in_utf8
+
 ROOT = Path(__file__).resolve().parent.parent
 PROFILES = ("smoke", "laptop", "gpu")
-# The last cell of every run, in the chapter's own kernel and taken out of the notebook again: where was this computed?
-WITNESS = """
-import json, platform, torch
-
-used = torch.cuda.get_device_name() if torch.cuda.is_initialized() else "CPU"
-facts = {"device": used, "threads": torch.get_num_threads(), "torch": torch.__version__}
-print(json.dumps(facts | {"python": platform.python_version()}))
-"""
+SOURCES = (".ipynb", ".py", ".toml", ".bib", ".md")  # of the book itself: none of these is a chapter's data
 
 
 def toc_pages(root=ROOT):
@@ -48,18 +46,43 @@ def chapters(root=ROOT):
     return [page for page in toc_pages(root) if page.suffix == ".ipynb"]
 
 
-def sources_hash(chapter, profile, parameters=None, root=ROOT):
-    r"""Hash whatever an executed chapter depends on: its code cells, the package, the lock, the parameters.
+def read_notebook(path):
+    r"""Return a notebook's JSON; RuntimeError, with the file's name, if it is damaged."""
+    try:
+        notebook = json.loads(path.read_bytes())
+    except ValueError as error:  # of JSON or of UTF-8
+        raise RuntimeError(f"{path} is damaged: {error}") from error
+    if not isinstance(notebook, dict) or not all(key in notebook for key in ("cells", "metadata")):
+        raise RuntimeError(f"{path} is damaged: a notebook has cells and metadata")
+    return notebook
 
-    A file of figures such as book/ledger.json counts for the chapters whose code names it. Prose is left out:
-    tools/build_book.py takes it from the source, so that mending a sentence costs no execution.
+
+def damage(path):
+    r"""Return what is wrong with an executed notebook that can no longer be read, or None."""
+    try:
+        read_notebook(path)
+    except FileNotFoundError:
+        return None
+    except RuntimeError as error:
+        return str(error)
+
+
+def sources_hash(chapter, profile, parameters=None, root=ROOT):
+    r"""Hash whatever an executed chapter depends on: its code, what it uses of the package, the lock, the parameters.
+
+    tools/depends.py has the rule for the package. A file of book/ counts for the chapters whose code names it or its
+    folder, such as ledger.json or talk_weights. Prose is left out: tools/build_book.py takes it from the source, so
+    that mending a sentence costs no execution.
     """
-    cells = json.loads((root / chapter).read_text(encoding="utf-8"))["cells"]
+    cells = read_notebook(root / chapter)["cells"]
     code = [[c["id"], "".join(c["source"]), c["metadata"].get("tags", [])] for c in cells if c["cell_type"] == "code"]
-    digest = hashlib.sha256(json.dumps([code, profile, parameters or {}], sort_keys=True).encode())
-    package = sorted(path for path in (root / "comm_lite").rglob("*.py"))
-    named = [path for path in sorted((root / "book").glob("*.json")) if any(path.name in text for _, text, _ in code)]
-    for path in [*package, root / "tools" / "requirements.lock", *named]:
+    texts = [text for _, text, _ in code]
+    facts = [code, profile, parameters or {}, dependencies(texts, root)]
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    beside = [path for path in sorted((root / "book").iterdir()) if path.suffix not in SOURCES and path.name[0] != "."]
+    beside = [path for path in beside if any(path.name in text for text in texts)]
+    named = [each for path in beside for each in ([path] if path.is_file() else sorted(path.rglob("*")))]
+    for path in [root / "tools" / "requirements.lock", *filter(Path.is_file, named)]:
         content = path.read_bytes()
         digest.update(f"{path.relative_to(root).as_posix()} {len(content)} ".encode() + content)
     return digest.hexdigest()
@@ -70,7 +93,10 @@ def executed_path(chapter, profile, root=ROOT):
 
 
 def state(chapter, profile, parameters=None, root=ROOT):
-    r"""Return ``"current"``, ``"missing"``, ``"stale"`` or ``"failed"`` for a chapter's executed notebook."""
+    r"""Return ``"current"``, ``"missing"``, ``"stale"`` or ``"failed"`` for a chapter's executed notebook.
+
+    One that is damaged is stale: it is run again.
+    """
     done = executed_path(chapter, profile, root)
     wanted = sources_hash(chapter, profile, parameters, root)
     if _stored_hash(done) == wanted:
@@ -81,9 +107,9 @@ def state(chapter, profile, parameters=None, root=ROOT):
 
 
 def _stored_hash(path):
-    if not path.is_file():
+    if not path.is_file() or damage(path):
         return None
-    return json.loads(path.read_text(encoding="utf-8"))["metadata"].get("comm_lite", {}).get("sources")
+    return read_notebook(path)["metadata"].get("comm_lite", {}).get("sources")
 
 
 def check_parameters(chapter, profile, parameters, root=ROOT):
@@ -91,6 +117,7 @@ def check_parameters(chapter, profile, parameters, root=ROOT):
 
     if profile not in PROFILES:
         raise ValueError(f"profile must be one of {', '.join(PROFILES)}, got {profile!r}")
+    read_notebook(root / chapter)
     known = papermill.inspect_notebook(str(root / chapter))
     unknown = sorted(set(parameters) - set(known))
     if unknown or "profile" not in known:
@@ -112,56 +139,65 @@ def as_on_a_terminal(outputs):
     return joined
 
 
+def executed(notebook, path, parameters, root=ROOT):
+    r"""Execute a notebook where ``path`` lies; return it with its outputs, and the error that stopped it or None."""
+    import nbformat
+    import papermill
+
+    with own_folder(root / "_build") as folder:
+        nbformat.write(notebook, folder / path.name)
+        try:
+            papermill.execute_notebook(
+                *[str(folder / path.name)] * 2,
+                parameters=parameters,
+                cwd=str(path.parent),
+                kernel_name="python3",
+                progress_bar=sys.stderr.isatty(),
+                extra_arguments=["--log-level=50"],  # else each kernel warns of its unencrypted loopback socket
+            )
+            error = None
+        except papermill.PapermillExecutionError as caught:
+            error = caught
+        ran = nbformat.read(folder / path.name, as_version=4)
+    for cell in ran.cells:
+        if cell.cell_type == "code":
+            cell.outputs = as_on_a_terminal(cell.outputs)
+    return ran, error
+
+
 def run_chapter(chapter, profile, parameters=None, root=ROOT):
     r"""Execute one chapter and return the path of the executed notebook, which is complete or absent.
 
     A chapter that fails leaves its notebook, error included, beside it as ``….failed.ipynb``, and raises.
     """
     import nbformat
-    import papermill
 
     parameters = parameters or {}
     check_parameters(chapter, profile, parameters, root)
     done, before = executed_path(chapter, profile, root), sources_hash(chapter, profile, parameters, root)
-    failed, partial = done.with_suffix(".failed.ipynb"), done.with_name(f".{done.stem}.{os.getpid()}.partial.ipynb")
-    done.parent.mkdir(parents=True, exist_ok=True)
-    os.environ["COMM_LITE_STATIC"] = "1"  # no reader at the sliders: see comm_lite/book/plot/explore.py
-    error, start = None, time.perf_counter()
+    failed, start = done.with_suffix(".failed.ipynb"), time.perf_counter()
     asked = nbformat.read(root / chapter, as_version=4)
     asked.cells.append(nbformat.v4.new_code_cell(WITNESS, id="witness"))
-    try:
-        nbformat.write(asked, partial)
-        try:
-            papermill.execute_notebook(
-                str(partial),
-                str(partial),
-                parameters={**parameters, "profile": profile},
-                cwd=str((root / chapter).parent),
-                kernel_name="python3",
-                progress_bar=sys.stderr.isatty(),
-                extra_arguments=["--log-level=50"],  # else each kernel warns of its unencrypted loopback socket
-            )
-        except papermill.PapermillExecutionError as caught:
-            error = caught
-        notebook = nbformat.read(partial, as_version=4)
-        witness = notebook.cells.pop()
-        for cell in notebook.cells:
-            if "injected-parameters" in cell.metadata.get("tags", []):
-                cell.metadata["tags"].append("remove-cell")
-                cell["id"] = "injected-parameters"
-            for clock in ("papermill", "execution"):  # when each cell ran: differs between two equal runs
-                cell.metadata.pop(clock, None)
-            if cell.cell_type == "code":
-                cell.outputs = as_on_a_terminal(cell.outputs)
-        notebook.metadata.pop("papermill", None)  # the same, and absolute paths
-        facts = {"profile": profile, "parameters": parameters, "sources": before}
-        facts |= {"seconds": round(time.perf_counter() - start, 1), "date": datetime.date.today().isoformat()}
-        facts |= {} if error else json.loads(witness.outputs[0].text)  # a failed run did not come that far
-        notebook.metadata["comm_lite"] = facts
-        nbformat.write(notebook, partial)
-        os.replace(partial, failed if error else done)
-    finally:
-        partial.unlink(missing_ok=True)
+    with environment(COMM_LITE_STATIC="1"):  # no reader at the sliders: see comm_lite/book/plot/explore.py
+        check_python(root)  # before minutes are spent
+        notebook, error = executed(asked, root / chapter, {**parameters, "profile": profile}, root)
+    facts = {"profile": profile, "parameters": parameters, "sources": before}
+    facts |= {"seconds": round(time.perf_counter() - start, 1), "date": datetime.date.today().isoformat()}
+    witness = notebook.cells.pop()
+    if error is None:  # a failed run did not come that far
+        seen = json.loads(witness.outputs[0].text)
+        check_package(seen.pop("folder"), root, seen["package"])
+        facts |= seen
+    for cell in notebook.cells:
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            cell.metadata["tags"].append("remove-cell")
+            cell["id"] = "injected-parameters"
+        for clock in ("papermill", "execution"):  # when each cell ran: differs between two equal runs
+            cell.metadata.pop(clock, None)
+    notebook.metadata.pop("papermill", None)  # the same, and absolute paths
+    notebook.metadata["comm_lite"] = facts
+    done.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(failed if error else done, (nbformat.writes(notebook) + "\n").encode())
     if error:
         raise RuntimeError(f"{chapter} failed: {error.ename}: {error.evalue}; see {failed}") from error
     failed.unlink(missing_ok=True)
@@ -183,15 +219,18 @@ def main(arguments=None):
     for chapter in [names[name] for name in given.chapters] or list(names.values()):
         try:
             check_parameters(chapter, profile, parameters)
+        except ValueError as error:
+            parser.error(str(error))
+        try:
             if not given.force and state(chapter, profile, parameters) == "current":
                 print(f"{chapter}  current, not run again", flush=True)
                 continue
+            if wrong := damage(executed_path(chapter, profile)):
+                print(f"{chapter}  stale, {wrong}", flush=True)
             print(f"{chapter}  running ({profile}) ...", flush=True)
             start = time.perf_counter()
             run_chapter(chapter, profile, parameters)
             print(f"{chapter}  {time.perf_counter() - start:.1f} s", flush=True)
-        except ValueError as error:
-            parser.error(str(error))
         except RuntimeError as error:
             failures.append(chapter)
             print(error, file=sys.stderr, flush=True)
@@ -199,6 +238,7 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
+    in_utf8()
     try:
         sys.exit(main())
     except KeyboardInterrupt:

@@ -13,11 +13,12 @@ import os
 import re
 import shutil
 import sys
-import tempfile
 from pathlib import Path
-from unittest import mock
 
-from run_chapters import PROFILES, ROOT, as_on_a_terminal
+from comm_lite._files import write_atomically
+from folders import own_folder, put_in_place
+from kernels import WITNESS, check_package, check_python, environment, in_utf8
+from run_chapters import PROFILES, ROOT, executed
 from vendor_assets import package_folder, vendor
 
 TALK = Path("book/talk.ipynb")
@@ -41,27 +42,21 @@ def tags(cell):
 def rehearse(profile, talk=TALK, root=ROOT):
     r"""Return the executed talk; each code cell has its seconds, and its kernel could reach this machine only."""
     import nbformat
-    import papermill
 
     path = os.pathsep.join(filter(None, [str(ROOT / "tools" / "offline"), os.environ.get("PYTHONPATH")]))
     alone = {"PYTHONPATH": path, "COMM_LITE_PROFILE": profile, "COMM_LITE_STATIC": "1", "HF_HUB_OFFLINE": "1"}
-    with tempfile.TemporaryDirectory() as folder, mock.patch.dict(os.environ, alone):
-        try:
-            papermill.execute_notebook(
-                str(root / talk),
-                f"{folder}/talk.ipynb",
-                cwd=str((root / talk).parent),
-                kernel_name="python3",
-                progress_bar=sys.stderr.isatty(),
-                extra_arguments=["--log-level=50"],
-            )
-        except papermill.PapermillExecutionError as error:
-            raise RuntimeError(f"the talk failed in a rehearsal: {error.ename}: {error.evalue}") from error
-        notebook = nbformat.read(f"{folder}/talk.ipynb", as_version=4)
+    asked = nbformat.read(root / talk, as_version=4)
+    asked.cells.append(nbformat.v4.new_code_cell(WITNESS, id="witness"))
+    with environment(**alone):
+        check_python(root)
+        notebook, error = executed(asked, root / talk, {}, root)
+    if error:
+        raise RuntimeError(f"the talk failed in a rehearsal: {error.ename}: {error.evalue}") from error
+    seen = json.loads(notebook.cells.pop().outputs[0].text)
+    check_package(seen["folder"], root, seen["package"])
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.metadata["seconds"] = cell.metadata.pop("papermill")["duration"]
-            cell.outputs = as_on_a_terminal(cell.outputs)
     return notebook
 
 
@@ -183,20 +178,19 @@ def pictures(notebook):
 
 def write_deck(notebook, root=ROOT):
     r"""Write ``_build/talk``, complete or not at all, and return its index.html."""
-    folder = root / "_build" / "talk"
-    new = folder.with_name(f"talk.{os.getpid()}.partial")
-    shutil.rmtree(new, ignore_errors=True)
-    shutil.copytree(vendor(root), new / "_static" / "vendor")
-    shutil.copy(ROOT / "_static" / "figures.js", new / "_static")
-    reveal = package_folder("sphinx_revealjs") / "_static" / "revealjs"
-    for part in REVEAL:
-        target = new / "_static" / "vendor" / "reveal" / part
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(reveal / part, target)
-    (new / "index.html").write_text(page(notebook), encoding="utf-8")
-    shutil.rmtree(folder, ignore_errors=True)
-    new.rename(folder)
-    return folder / "index.html"
+    final = root / "_build" / "talk"
+    with own_folder(root / "_build") as own:
+        new = own / "talk"
+        shutil.copytree(vendor(root), new / "_static" / "vendor")
+        shutil.copy(ROOT / "_static" / "figures.js", new / "_static")
+        reveal = package_folder("sphinx_revealjs") / "_static" / "revealjs"
+        for part in REVEAL:
+            target = new / "_static" / "vendor" / "reveal" / part
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(reveal / part, target)
+        (new / "index.html").write_text(page(notebook), encoding="utf-8")
+        put_in_place(new, final)
+    return final / "index.html"
 
 
 def main(arguments=None):
@@ -215,7 +209,7 @@ def main(arguments=None):
     if given.keep:
         (ROOT / "book" / "talk_pictures").mkdir(exist_ok=True)
         for name, content in shown.items():
-            (ROOT / "book" / "talk_pictures" / f"{name}.png").write_bytes(content)
+            write_atomically(ROOT / "book" / "talk_pictures" / f"{name}.png", content)
     print(f"The slides are made. Open\n  {index}\nor, where a browser wants a server for the speaker's view (key S),")
     print(f"  {sys.executable} -m http.server --bind 127.0.0.1 --directory {index.parent} 8000")
     print("To present live, run all cells before you begin:")
@@ -224,4 +218,5 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
+    in_utf8()
     sys.exit(main())

@@ -8,15 +8,16 @@ Two scripts would be nine tenths of a page. So plotly.js keeps the kinds of trac
 
 import gzip
 import importlib.util
-import os
 import re
 import shutil
 from importlib.metadata import version
 from pathlib import Path
 
 from comm_lite.book.plot.style import TRACES
+from folders import own_folder, put_in_place
 
 ROOT = Path(__file__).resolve().parent.parent
+LIST = "versions.txt"  # of what was packed, and the size of each file
 MATHJAX = ("startup", "core", "input/tex", "output/chtml", "output/chtml/fonts/tex", "a11y/assistive-mml")
 MATHJAX_FOLDERS = ("output/chtml/fonts/woff-v2", "input/tex/extensions")  # fetched one by one, where a page needs one
 MATHJAX_BEFORE = """window.MathJax = Object.assign({}, window.MathJax, {
@@ -102,27 +103,37 @@ def packed(code, name):
 
 
 def vendor(root=ROOT):
-    r"""Fill ``root/_build/assets/vendor`` unless it already holds these versions; return that folder."""
+    r"""Fill ``root/_build/assets/vendor`` unless it already holds these versions, whole; return that folder."""
     made_by = f"{Path(__file__).read_text(encoding='utf-8')}\n{TRACES}"
     versions = f"plotly {version('plotly')}, sphinx-mathjax-offline {version('sphinx-mathjax-offline')}\n{made_by}"
     target = root / "_build" / "assets" / "vendor"
-    if (target / "versions.txt").is_file() and (target / "versions.txt").read_text(encoding="utf-8") == versions:
+    if _holds(target, versions):
         return target
-    new = target.with_name(f"vendor.{os.getpid()}.partial")
-    shutil.rmtree(new, ignore_errors=True)
-    (new / "mathjax").mkdir(parents=True)
-    plotly = (package_folder("plotly") / "package_data" / "plotly.min.js").read_text(encoding="utf-8")
-    (new / "plotly.js").write_bytes(packed(trimmed(plotly), "plotlyReady"))
-    mathjax = package_folder("sphinx-mathjax-offline") / "static" / "mathjax"
-    first, *rest = ((mathjax / f"{part}.js").read_text(encoding="utf-8") for part in MATHJAX)
-    code = "\n".join([MATHJAX_BEFORE + first + MATHJAX_WITHIN, *rest])
-    (new / "mathjax" / "mathjax.js").write_bytes(packed(code, "mathjaxReady"))
-    for folder in MATHJAX_FOLDERS:
-        shutil.copytree(mathjax / folder, new / "mathjax" / folder)
-    (new / "versions.txt").write_text(versions, encoding="utf-8")
-    shutil.rmtree(target, ignore_errors=True)
-    new.rename(target)
+    with own_folder(root / "_build") as own:
+        new = own / "vendor"
+        (new / "mathjax").mkdir(parents=True)
+        plotly = (package_folder("plotly") / "package_data" / "plotly.min.js").read_text(encoding="utf-8")
+        (new / "plotly.js").write_bytes(packed(trimmed(plotly), "plotlyReady"))
+        mathjax = package_folder("sphinx-mathjax-offline") / "static" / "mathjax"
+        first, *rest = ((mathjax / f"{part}.js").read_text(encoding="utf-8") for part in MATHJAX)
+        code = "\n".join([MATHJAX_BEFORE + first + MATHJAX_WITHIN, *rest])
+        (new / "mathjax" / "mathjax.js").write_bytes(packed(code, "mathjaxReady"))
+        for folder in MATHJAX_FOLDERS:
+            shutil.copytree(mathjax / folder, new / "mathjax" / folder)
+        (new / LIST).write_text(f"{versions}\n{_sizes(new)}", encoding="utf-8")
+        if not _holds(target, versions):  # another process may have been faster, and its files be in use
+            put_in_place(new, target)
     return target
+
+
+def _sizes(folder):
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != LIST)
+    return "".join(f"{path.relative_to(folder).as_posix()} {path.stat().st_size}\n" for path in files)
+
+
+def _holds(folder, versions):
+    made = folder / LIST
+    return made.is_file() and made.read_bytes() == f"{versions}\n{_sizes(folder)}".encode()
 
 
 if __name__ == "__main__":
