@@ -3,12 +3,20 @@ PYTHON ?= python3
 PROFILE ?= laptop
 VENV := .venv
 BIN := $(VENV)/bin
+TARGETS := help book pdf lab talk test lint unit notebooks chapters site browser lowest clean
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help book pdf lab talk test lint unit notebooks chapters site browser clean
+.PHONY: $(TARGETS)
+
+# make -f path/to/Makefile: the same in that folder, whatever it is called
+HERE := $(shell dirname "$$(echo "$(MAKEFILE_LIST)" | sed 's/^ *//')")
+ifneq ($(shell test "$(HERE)" -ef . || echo elsewhere),)
+$(TARGETS):
+	@$(MAKE) --no-print-directory -C "$(HERE)" $@
+else
 
 help: ## what you can ask for
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 book: $(VENV)/.stamp ## run every chapter (PROFILE=laptop) and build the book; says where to open it
 	$(BIN)/python tools/run_chapters.py --profile $(PROFILE) && $(BIN)/python tools/build_book.py --profile $(PROFILE)
@@ -42,6 +50,9 @@ site: chapters ## the book from those runs, warnings as errors
 browser: site ## the built book, JupyterLab and the talk in a browser: nothing off-host, no error, light, for every reader
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore=tests/pages/test_chapters.py --ignore=tests/pages/test_twice.py tests/pages
 
+lowest: ## the package in environments of its own: at the lowest versions allowed, alone and with each extra
+	$(PYTHON) tools/lowest.py $(if $(TORCH),--torch $(TORCH))
+
 clean: ## remove what was built (the installation in .venv stays)
 	rm -rf _build .pytest_cache .ruff_cache
 
@@ -54,3 +65,5 @@ $(VENV)/.stamp: requirements.txt tools/requirements.lock pyproject.toml
 	@# where Python may not write bytecode, every kernel would compile every import again: 1 s for torch alone
 	@if [ -n "$$PYTHONDONTWRITEBYTECODE" ]; then $(BIN)/python -m compileall -q $(VENV)/lib >/dev/null || true; fi
 	@touch $@
+
+endif

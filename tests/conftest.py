@@ -1,5 +1,10 @@
-r"""One thread: the tensors of unit tests are small, and sums then have one order."""
+r"""One thread: the tensors of unit tests are small, and sums then have one order. What tests start waits passively."""
 
-import torch
+from kernels import wait_passively
 
-torch.set_num_threads(1)
+
+def pytest_configure():
+    wait_passively()  # before torch is loaded
+    import torch
+
+    torch.set_num_threads(1)

@@ -1,14 +1,20 @@
 r"""What runs elsewhere, read here: every command of a workflow or hook exists, and nothing may do more than it must."""
 
+import ast
 import importlib.util
+import itertools
 import re
 import shlex
+import shutil
+import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
 
+import lowest
 from run_chapters import ROOT
 
 GITHUB = ROOT / ".github"
@@ -68,6 +74,50 @@ def test_the_package_is_tested_on_three_systems_with_every_python_that_it_names(
     assert {name.split("-")[0] for name in matrix["os"]} == {"ubuntu", "macos", "windows"}
     oldest = re.search(r'requires-python = ">=(.*)"', (ROOT / "pyproject.toml").read_text(encoding="utf-8")).group(1)
     assert matrix["python"][0] == oldest and len(matrix["python"]) == 3
+
+
+def test_the_lowest_versions_are_tried_with_the_oldest_python():
+    job = read(WORKFLOWS["test.yml"])["jobs"]["lowest"]
+    oldest = re.search(r'requires-python = ">=(.*)"', (ROOT / "pyproject.toml").read_text(encoding="utf-8")).group(1)
+    assert job["steps"][1]["with"]["python-version"] == oldest and job["steps"][-1]["run"] == "make lowest"
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    assert lowest.TESTS.keys() == {"alone", *extras}
+    named = [name for names in [*lowest.TESTS.values(), *lowest.LEFT_OUT.values()] for name in names]
+    assert [name for name in named if not (ROOT / "tests" / name).exists()] == []
+    assert "torch==2.4" in lowest.pins("alone") and "torch==2.13.0" in lowest.pins("plot", "2.13.0")
+    assert set(lowest.pins("alone")) < set(lowest.pins("text"))
+    with pytest.raises(ValueError, match="numpy must name the lowest version that was tried, such as numpy>=1.26"):
+        lowest.lowest(["numpy"])
+
+
+def test_what_the_package_imports_is_declared():
+    """Of a dependency's dependencies none counts: `transformers` brings safetensors, which alone would be missing."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = [*project["dependencies"], *itertools.chain(*project["optional-dependencies"].values())]
+    names = {re.split("[>=]", each)[0].replace("-", "_") for each in declared}
+    names |= {"sklearn", "IPython", "PIL"}  # scikit-learn, ipython, pillow as they are imported
+    by_another = {"matplotlib_inline": "ipython", "huggingface_hub": "transformers"}  # each documents that it brings it
+    found = set()
+    for path in (ROOT / "comm_lite").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {each.name.split(".")[0] for each in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                found.add(node.module.split(".")[0])
+    found -= {*sys.stdlib_module_names, "comm_lite"}
+    assert {"torch", "safetensors"} <= found and found - names - by_another.keys() == set()
+
+
+def test_make_works_from_another_folder_whatever_its_name(tmp_path):
+    (tmp_path / "a folder" / "test").mkdir(parents=True)
+    shutil.copy(ROOT / "Makefile", tmp_path / "a folder")
+    for folder, file in ((tmp_path, "a folder/Makefile"), (tmp_path / "a folder", tmp_path / "a folder" / "Makefile")):
+        command = ["make", "--no-print-directory", "-f", file]
+        help_ = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
+        assert "make talk" not in help_ and {line.split()[0] for line in help_.splitlines()} >= {"book", "lowest"}
+        (tmp_path / "a folder" / "_build").mkdir()
+        subprocess.run([*command, "clean"], cwd=folder, capture_output=True, check=True)
+        assert not (tmp_path / "a folder" / "_build").exists()
 
 
 def test_every_hook_exists_and_is_one_of_make_lint():

@@ -1,0 +1,224 @@
+r"""Vectors with planted atoms: the smallest data on which an objective can show what it keeps.
+
+====  ==============================================  ============================
+task  sign                                            where its bit sits
+====  ==============================================  ============================
+R     one coin, shown by every vector                 in each of them (redundant)
+U1    a coin that the first vector shows alone        in x1 alone (unique)
+U2    a coin that the second vector shows alone       in x2 alone (unique)
+S     a further coin in every vector; the label says  in all together (synergy)
+      whether an even number of them shows heads
+====  ==============================================  ============================
+
+With n vectors there are U1 ... Un, and S needs all n: any n - 1 of them tell nothing. A small model learns from them in
+seconds, where images take minutes.
+
+Letters: ``N`` samples, ``D`` coordinates of a vector.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from comm_lite import _check
+from comm_lite.data.trifeatures import Batches
+
+
+@dataclass(frozen=True)
+class PlantedConfig:
+    r"""Everything that fixes a set of vectors, but for the seed."""
+
+    modalities: int = 2
+    r"""Vectors of a sample, at least 2; they are called ``x1``, ``x2``, ..."""
+    width: int = 512
+    r"""Coordinates D of a vector, at least 4: three directions show a coin, all others hold what means nothing."""
+    signal: float = 3.0
+    r"""How far a coin moves a vector along its direction, in deviations of what means nothing; above 0."""
+    train: int = 2000
+    r"""Samples a model and its probe are trained on."""
+    validation: int = 500
+    r"""Samples to choose settings on."""
+    test: int = 2000
+    r"""Samples that a probe is scored on."""
+    biased: bool = False
+    r"""Whether S holds for every sample, so that the coins behind it go together and can be learnt without a label."""
+
+    def __post_init__(self) -> None:
+        for name, least in (("modalities", 2), ("width", 4), ("train", 1), ("validation", 1), ("test", 1)):
+            _check.whole(name, getattr(self, name), least=least)
+        _check.positive("signal", self.signal)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        r"""Names of the modalities, ``("x1", "x2", ...)``."""
+        return tuple(f"x{i + 1}" for i in range(self.modalities))
+
+    @property
+    def atoms(self) -> dict[str, dict[str, float]]:
+        r"""For each task its bits of ``R``, ``U1`` ... ``Un`` and ``S``, exact: one of them is 1.
+
+        Where all samples are biased nothing tells about S, which is then always 1.
+        """
+        tasks = ["R", *(f"U{i + 1}" for i in range(self.modalities)), "S"]
+        return {
+            task: {atom: float(atom == task and not (task == "S" and self.biased)) for atom in tasks} for task in tasks
+        }
+
+
+@dataclass(frozen=True)
+class Planted:
+    r"""Samples with their labels; they can be iterated over in batches."""
+
+    x: dict[str, Tensor]
+    r"""(N, D) vectors by modality name."""
+    y: dict[str, Tensor]
+    r"""(N,) labels 0 or 1 by task."""
+    coins: dict[str, Tensor]
+    r"""(N, 3) what each vector shows, 0 or 1: the shared coin, its own, and its part of S."""
+
+    def __len__(self) -> int:
+        return len(self.y["R"])
+
+    @property
+    def index(self) -> Tensor:
+        r"""(N,) numbers of the rows, which `Batches` shuffles."""
+        return torch.arange(len(self))
+
+    def batch(self, rows: Tensor | slice) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        r"""Return the samples in ``rows`` as ``(x, y)``: vectors by modality name, labels by task."""
+        return {name: v[rows] for name, v in self.x.items()}, {task: label[rows] for task, label in self.y.items()}
+
+    def batches(self, batch_size: int, *, generator: torch.Generator | None = None) -> Batches:
+        r"""Cut the rows into batches: shuffled and full with a generator, else in order, the last one as it is."""
+        return Batches(self, batch_size, generator)
+
+
+@dataclass(frozen=True)
+class PlantedSplits:
+    r"""All splits of one set of vectors; they share the directions in which coins are shown."""
+
+    train: Planted
+    r"""For training, also of probes."""
+    validation: Planted
+    r"""For choosing settings."""
+    test: Planted
+    r"""For scores."""
+
+
+def planted_vectors(config: PlantedConfig, *, seed: int = 0) -> PlantedSplits:
+    r"""Toss the coins and write them into vectors.
+
+    .. math::
+        x_i = \sqrt{D} \left( \pm_r \, d_{i1} \pm_{u_i} d_{i2} \pm_{a_i} d_{i3} \right) + s \, n_i
+
+    The three directions :math:`d_{ik}` of a modality are orthonormal and drawn once for a seed, :math:`n_i` is standard
+    normal noise with its part along them taken out, and :math:`s` is ``nuisance``. So a coin can be read from its
+    vector without error, by a linear map, and the atoms are exact.
+
+    Args:
+        config: sizes, counts, and whether S always holds.
+        seed: a whole number of at least 0. The directions have a generator of their own, so that biased and unbiased
+            vectors of one seed show coins alike; each split has two more, for coins and for noise.
+
+    Returns:
+        The splits. A sample is ``x = {"x1", "x2", ...}`` and ``y = {"R", "U1", "U2", ..., "S"}``.
+
+    Raises:
+        TypeError: if ``seed`` is not a whole number.
+        ValueError: if ``seed`` is negative.
+
+    Example:
+        >>> data = planted_vectors(PlantedConfig(train=8, validation=2, test=2), seed=0)
+        >>> x, y = data.train.batch(slice(4))
+        >>> x["x1"].shape, sorted(y)
+        (torch.Size([4, 512]), ['R', 'S', 'U1', 'U2'])
+
+    Source: the bimodal task of Dufumier et al. (ICLR 2025), section 4, made small. Differs from it: coins for its ten
+    values, vectors for its images, any number of modalities.
+    """
+    _check.whole("seed", seed, least=0)
+
+    def generator(stream: int) -> torch.Generator:
+        return torch.Generator().manual_seed(1_000 * seed + stream)
+
+    draw = generator(0)
+    directions = {  # (D, 3), orthonormal columns
+        name: torch.linalg.qr(torch.randn(config.width, 3, generator=draw)).Q for name in config.names
+    }
+    splits = ("train", "validation", "test")
+    return PlantedSplits(
+        **{
+            split: _draw(config, getattr(config, split), directions, generator(10 * k + 1), generator(10 * k + 2))
+            for k, split in enumerate(splits)
+        }
+    )
+
+
+def _draw(
+    config: PlantedConfig, n: int, directions: dict[str, Tensor], toss: torch.Generator, noise: torch.Generator
+) -> Planted:
+    shared = torch.randint(2, (n,), generator=toss)
+    own = torch.randint(2, (config.modalities, n), generator=toss)
+    part = torch.randint(2, (config.modalities, n), generator=toss)
+    if config.biased:
+        part[-1] = part[:-1].sum(0) % 2
+    x, coins = {}, {}
+    for i, (name, d) in enumerate(directions.items()):
+        coins[name] = torch.stack([shared, own[i], part[i]], dim=1)
+        rest = torch.randn(n, config.width, generator=noise)
+        rest = rest - rest @ d @ d.T  # what means nothing hides no coin
+        x[name] = config.signal * (2.0 * coins[name] - 1) @ d.T + rest
+    y = {"R": shared, **{f"U{i + 1}": own[i] for i in range(config.modalities)}, "S": 1 - part.sum(0) % 2}
+    return Planted(x=x, y=y, coins=coins)
+
+
+@dataclass(frozen=True)
+class VectorAugment:
+    r"""A random view of vectors: noise on every coordinate, then some coordinates set to 0.
+
+    Example:
+        >>> view = VectorAugment(noise=1.0, drop_chance=0.5)
+        >>> x = {"x1": torch.ones(2, 1000)}
+        >>> v = view(x, generator=torch.Generator().manual_seed(0))["x1"]
+        >>> v.shape, round((v == 0).float().mean().item(), 1)
+        (torch.Size([2, 1000]), 0.5)
+
+    Source: the augmentations "noise" and "drop" of Dufumier et al. (ICLR 2025). Differs from their code: both always
+    act, and coordinates rather than steps of a sequence are dropped.
+    """
+
+    noise: float = 2.0
+    r"""Deviation of the noise, at least 0."""
+    drop_chance: float = 0.2
+    r"""Chance of a coordinate to be set to 0, in [0, 0.95]."""
+
+    def __post_init__(self) -> None:
+        _check.between("noise", self.noise, 0.0, float("inf"))
+        _check.between("drop_chance", self.drop_chance, 0.0, 0.95)
+
+    def __call__(self, x: Mapping[str, Tensor], *, generator: torch.Generator) -> dict[str, Tensor]:
+        r"""Return a new view.
+
+        Args:
+            x: (B, D) vectors by modality name; each gets a draw of its own.
+            generator: source of the draws, on the device of the vectors.
+
+        Returns:
+            Vectors of the same shapes and names.
+
+        Raises:
+            TypeError: if ``x`` is not a dictionary of tensors.
+            ValueError: if it is empty, or a tensor does not have two axes.
+        """
+        _check.by_modality("x", x)
+        views = {}
+        for name, vector in x.items():
+            _check.shape(f"x[{name!r}]", vector, "B D")
+            noise = torch.randn(vector.shape, generator=generator, device=vector.device, dtype=vector.dtype)
+            kept = torch.rand(vector.shape, generator=generator, device=vector.device) >= self.drop_chance
+            views[name] = (vector + self.noise * noise) * kept
+        return views

@@ -1,0 +1,22 @@
+r"""Building blocks of the models: encoders, converters, fusion and projection heads."""
+
+from comm_lite.nn.converters import PatchConverter, TokenConverter, sincos_2d
+from comm_lite.nn.encoders import AlexNetFeatures, SmallCNN, TextTransformer
+from comm_lite.nn.fusion import ConcatSelfAttention
+from comm_lite.nn.heads import ProjectionHead
+from comm_lite.nn.pretrained import PretrainedCLIP
+from comm_lite.nn.weights import load_weights, save_weights
+
+__all__ = [
+    "AlexNetFeatures",
+    "ConcatSelfAttention",
+    "PatchConverter",
+    "PretrainedCLIP",
+    "ProjectionHead",
+    "SmallCNN",
+    "TextTransformer",
+    "TokenConverter",
+    "load_weights",
+    "save_weights",
+    "sincos_2d",
+]
