@@ -10,9 +10,10 @@ python benchmarks/attention.py [--device cpu] [--threads 1] [--seed 0]
 import statistics
 from collections.abc import Callable
 
+from measure import options, seconds  # isort: split
+
 import torch
 import torch.nn.functional as F
-from measure import options, seconds
 from torch import Tensor
 
 BATCH, HEADS, RUNS = 128, 4, 21

@@ -8,8 +8,9 @@ python benchmarks/augment.py [--device cuda] [--threads 1] [--seed 0]
 
 import statistics
 
+from measure import options, seconds  # isort: split
+
 import torch
-from measure import options, seconds
 
 from comm_lite.data import ImageAugment
 

@@ -1,8 +1,19 @@
-r"""What the timing scripts share: their options, the name of the device, and a clock that waits for a GPU."""
+r"""What the timing scripts share: their options, the name of the device, and a clock that waits for a GPU.
+
+A script imports it before torch, whose threads then wait as in a chapter: without spinning (see README.md).
+"""
 
 import argparse
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parent.parent / "tools"))
+
+from kernels import wait_passively
+
+wait_passively()
 
 import torch
 

@@ -10,7 +10,8 @@ import argparse
 import statistics
 import time
 
-import torch
+from measure import torch  # isort: split
+
 import torch.nn.functional as F
 from torch import nn
 

@@ -13,8 +13,9 @@ import warnings
 from collections import Counter
 from pathlib import Path
 
+from measure import torch  # isort: split
+
 import numpy as np
-import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "pid"))
 

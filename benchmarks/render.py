@@ -5,8 +5,9 @@ python benchmarks/render.py [--device cuda] [--threads 1] [--seed 0]
 
 import statistics
 
+from measure import options, seconds  # isort: split
+
 import torch
-from measure import options, seconds
 
 from comm_lite.worlds import combinations, render
 

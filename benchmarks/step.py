@@ -17,8 +17,9 @@ python benchmarks/step.py [--device cuda] [--threads 2] [--steps 5] [--seed 0] [
 import argparse
 import time
 
+from measure import seconds  # isort: split
+
 import torch
-from measure import seconds
 from torch.utils.flop_counter import FlopCounterMode
 
 from comm_lite.data import ImageAugment

@@ -25,7 +25,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import torch
+from measure import torch  # isort: split
 
 from comm_lite.book.controlled import METHODS, SETTINGS, TASKS, Run, build, probe, run
 from comm_lite.book.ledger import PROFILES, Row, append, latest, read_ledger

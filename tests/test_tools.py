@@ -83,8 +83,8 @@ def test_a_chapter_runs_once_and_again_when_something_changed(root, chapter):
 @pytest.mark.parametrize(
     ("change", "wanted"),
     [
-        (lambda root: append(root / "comm_lite" / "_same.py", "value = 2\n"), "stale"),  # teach imports it
-        (lambda root: append(root / "comm_lite" / "_same.py", "# value = 2\n"), "current"),
+        (lambda root: append(root / "comm_lite" / "book" / "same.py", "value = 2\n"), "stale"),  # teach imports it
+        (lambda root: append(root / "comm_lite" / "book" / "same.py", "# value = 2\n"), "current"),
         (lambda root: append(root / "comm_lite" / "models.py", "value = 2\n"), "current"),  # the chapter has no model
         (lambda root: (root / "comm_lite" / "new.py").write_text(""), "current"),
         (lambda root: (root / "tools" / "requirements.lock").write_text("torch==2.14.0\n"), "stale"),
@@ -351,7 +351,7 @@ def test_the_tools_work_from_any_folder(tmp_path):
 def test_every_chapter_that_may_not_be_shown_is_listed(root, chapter):
     pretend_executed(root)
     assert build_book.refusals("smoke", root) == []
-    append(root / "comm_lite" / "_same.py", "value = 2\n")
+    append(root / "comm_lite" / "book" / "same.py", "value = 2\n")
     with pytest.raises(RuntimeError, match=r"the book was not built, 2 chapter\(s\) first:") as caught:
         build_book.stage("smoke", root / "_build" / "stage", root)
     assert "book/intro.ipynb is stale; run: python tools/run_chapters.py --profile smoke" in str(caught.value)

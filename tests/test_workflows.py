@@ -120,6 +120,22 @@ def test_make_works_from_another_folder_whatever_its_name(tmp_path):
         assert not (tmp_path / "a folder" / "_build").exists()
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda path: path.stem)
+def test_a_benchmark_says_how_threads_wait_before_torch_is_loaded(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    found = [
+        name for node in tree.body for name in imported(node) if name in ("measure", "kernels", "torch", "comm_lite")
+    ]
+    first = "kernels" if path.stem == "measure" else "measure"
+    assert found[0] == first, f"{path.name} must import from {first} before it imports {found[0]}"
+
+
+def imported(node):
+    if isinstance(node, ast.Import):
+        return [each.name.split(".")[0] for each in node.names]
+    return [node.module.split(".")[0]] if isinstance(node, ast.ImportFrom) else []
+
+
 def test_every_hook_exists_and_is_one_of_make_lint():
     hooks = [hook for repo in read(ROOT / ".pre-commit-config.yaml")["repos"] for hook in repo["hooks"]]
     lint = (ROOT / "Makefile").read_text(encoding="utf-8").replace("$(BIN)", ".venv/bin")

@@ -95,7 +95,7 @@ class Package:
             for node in parsed(self.source[module]).body:
                 if isinstance(node, ast.ImportFrom) and not node.level and node.names[0].name != "*":
                     names |= {each.asname or each.name: (node.module, each.name) for each in node.names}
-                else:
+                elif not isinstance(node, ast.Pass):
                     only &= isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in ("__all__", "__version__")
             if only:
                 found[module] = names

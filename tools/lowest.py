@@ -21,8 +21,8 @@ ROOT = Path(__file__).resolve().parent.parent
 # who installs the extra must get it.
 TESTS = {
     "alone": ["losses", "nn", "train", "evaluate", "pid", "test_info.py", "test_bounds.py", "test_models.py"],
-    "plot": ["plot"],
-    "text": ["nn/test_pretrained.py", "data/test_tokenizer.py", "data/test_captions.py", "data/test_movies.py"],
+    "plot": ["book/plot"],
+    "text": ["nn/test_pretrained.py", "data/test_tokenizer.py", "worlds/test_captions.py", "worlds/test_movies.py"],
 }
 LEFT_OUT = {"alone": ["nn/test_pretrained.py"]}
 NEEDED = ["pytest>=8", "clarabel", "pyyaml"]
