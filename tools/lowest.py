@@ -8,6 +8,7 @@ another version of torch, where the lowest cannot be had; the last line says whi
 
 import argparse
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -51,7 +52,11 @@ def try_out(extra, torch=None):
     with own_folder(ROOT / "_build") as folder:
         venv.create(folder, with_pip=True)
         python = next(path for path in (folder / "bin" / "python", folder / "Scripts" / "python.exe") if path.exists())
-        package = str(ROOT) if extra == "alone" else f"{ROOT}[{extra}]"
+        source = folder / "source"  # setuptools writes beside what it packs
+        shutil.copytree(ROOT / "comm_lite", source / "comm_lite", ignore=shutil.ignore_patterns("__pycache__"))
+        for name in ("pyproject.toml", "README.md", "LICENSE"):
+            shutil.copy(ROOT / name, source)
+        package = str(source) if extra == "alone" else f"{source}[{extra}]"
         wanted = [package, *pins(extra, torch), *NEEDED]
         subprocess.run([python, "-m", "pip", "install", "--quiet", *wanted], cwd=folder, check=True)
         tests = [ROOT / "tests" / name for name in TESTS[extra]]
