@@ -62,6 +62,12 @@ def append(path, text):
         file.write(text)
 
 
+def fold(path):
+    made = nbformat.read(path, 4)
+    made.cells[-1].metadata["tags"] = ["hide-input"]
+    nbformat.write(made, path)
+
+
 def leftovers(root):
     return [path.name for path in (root / "_build").rglob("*partial*")]
 
@@ -93,10 +99,11 @@ def test_a_chapter_runs_once_and_again_when_something_changed(root, chapter):
             lambda root: write(root / "book/part/01_one.ipynb", "# Mended.", PARAMETERS, SETTINGS, "answer = 42"),
             "current",
         ),
+        (lambda root: fold(root / "book/part/01_one.ipynb"), "current"),
         (lambda root: (root / "book" / "ledger.json").write_text("[]"), "current"),  # its code does not name it
         (lambda root: executed_path(ONE, "smoke", root).unlink(), "missing"),
     ],
-    ids=["package", "comment", "other module", "new module", "lock", "code", "prose", "figures", "removed"],
+    ids=["package", "comment", "other module", "new module", "lock", "code", "prose", "tag", "figures", "removed"],
 )
 def test_what_makes_a_chapter_stale(root, chapter, change, wanted):
     pretend_executed(root)

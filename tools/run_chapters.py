@@ -71,11 +71,15 @@ def sources_hash(chapter, profile, parameters=None, root=ROOT):
     r"""Hash whatever an executed chapter depends on: its code, what it uses of the package, the lock, the parameters.
 
     tools/depends.py has the rule for the package. A file of book/ counts for the chapters whose code names it or its
-    folder, such as ledger.json or talk_weights. Prose is left out: tools/build_book.py takes it from the source, so
-    that mending a sentence costs no execution.
+    folder, such as ledger.json or talk_weights. Prose and tags are left out: tools/build_book.py takes them from the
+    source, so that mending a sentence or folding a cell costs no execution.
     """
     cells = read_notebook(root / chapter)["cells"]
-    code = [[c["id"], "".join(c["source"]), c["metadata"].get("tags", [])] for c in cells if c["cell_type"] == "code"]
+    code = [
+        [cell["id"], "".join(cell["source"]), "parameters" in cell["metadata"].get("tags", [])]
+        for cell in cells
+        if cell["cell_type"] == "code"
+    ]
     texts = [text for _, text, _ in code]
     facts = [code, profile, parameters or {}, dependencies(texts, root)]
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())

@@ -6,7 +6,7 @@ import statistics
 from urllib.parse import unquote, urldefrag
 
 import pytest
-from built import HTML, PAGES, PROFILE
+from built import HTML, PAGES, PROFILE, opened
 
 from run_chapters import ROOT
 
@@ -87,6 +87,13 @@ def test_every_link_within_the_book_leads_somewhere(name, seen, host):
 @functools.cache
 def source_of(path):
     return (HTML / path).read_text(encoding="utf-8")
+
+
+def test_the_first_picture_stands_within_a_screen_and_a_half(chromium, host):
+    with opened(chromium, f"{host}book/intro.html", host) as (page, *_):
+        first = page.locator("article img, article .comm-plotly").first.bounding_box()
+        screen = page.viewport_size["height"]
+    assert first["height"] > 100 and first["y"] + first["height"] <= 1.5 * screen
 
 
 def test_the_pages_are_light_as_their_table_says(seen):
