@@ -90,6 +90,7 @@ def test_only_this_machine_can_be_reached(ask, event):
 
 def test_a_rehearsal_runs_in_a_kernel_without_a_network(tmp_path):
     reached = threading.Event()
+    (tmp_path / "comm_lite").symlink_to(ROOT / "comm_lite")
     code = "import socket\nsocket.create_connection(('192.0.2.1', 80), timeout=1)"
     write(tmp_path / "book" / "talk.ipynb", "# Talk", "import os\nprint(os.environ['COMM_LITE_PROFILE'])", code)
     with pytest.raises(RuntimeError, match="the talk failed in a rehearsal: OSError: no network in a rehearsal, but"):
