@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from comm_lite import _check
 from comm_lite.data import ImageAugment
+from comm_lite.data.batches import stream
 from comm_lite.evaluate import Score, embed, linear_probe
 from comm_lite.losses import FactorCL, comm_loss, comm_terms, cross_self_loss, nt_xent, supcon_loss
 from comm_lite.models import CoMM, TwoTower
@@ -40,6 +41,8 @@ __all__ = [
     "run",
     "unique_views",
 ]
+
+_WEIGHTS, _VIEWS, _ORDER = range(600, 603)  # purposes of random numbers
 
 SIDES = ("image1", "image2")
 """The two modalities: both are images, with an encoder each."""
@@ -187,7 +190,7 @@ def build(method: str, setting: Setting, pairs: str, *, seed: int = 0) -> nn.Mod
         return ProjectionHead(of.dim, hidden=setting.hidden, out=out) if of.deep_head else nn.Linear(of.dim, out)
 
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.manual_seed(stream(seed, _WEIGHTS).initial_seed())
         encoders = {side: setting.encoder() for side in SIDES}
         converters = {side: PatchConverter(encoders[side].dim, of.dim) for side in SIDES}
         if method.startswith("CoMM") or method == "SupCon":
@@ -351,8 +354,7 @@ def pretrain(
     of: Recipe = getattr(setting, pairs)
     train: Pairs = data.train_biased if pairs == "biased" and method != "SupCon" else data.train
     device = train.images.pixels.device
-    draws = torch.Generator(device).manual_seed(seed + 1)
-    order = torch.Generator().manual_seed(seed + 3)
+    draws, order = stream(seed, _VIEWS, device=device), stream(seed, _ORDER)
     config = TrainConfig(
         epochs=of.epochs,
         lr=of.lr,

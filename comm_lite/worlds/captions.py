@@ -24,13 +24,14 @@ import torch
 from torch import Tensor
 
 from comm_lite import _check
-from comm_lite.data.batches import Captioned
+from comm_lite.data.batches import Captioned, stream
 from comm_lite.data.tokenizer import Tokenizer, train_tokenizer
 from comm_lite.worlds.phrases import NEGATIVES, RELATIONS, WORDINGS, Phrase, hard_negative
 from comm_lite.worlds.render import COLOURS, SHAPES
 from comm_lite.worlds.scenes import draw_scenes, lay_out
 
 _COLOURS = tuple(COLOURS)
+_SPLIT, _CONTENT, _WORDING, _DRAWING, _PAIRS = range(300, 305)  # purposes of random numbers
 
 
 @dataclass(frozen=True)
@@ -186,23 +187,17 @@ def make_captions(config: CaptionsConfig, *, seed: int = 0) -> CaptionSplits:
         >>> sorted(y)
         ['colour', 'colour2', 'content', 'count', 'kind', 'relation', 'shape', 'shape2']
     """
-    _check.whole("seed", seed, least=0)
-
-    def generator(stream: int) -> torch.Generator:
-        return torch.Generator().manual_seed(1_000 * seed + stream)
-
-    # a Latin square: each of its ten numbers stands once in each row and column
-    square = (torch.randperm(10, generator=generator(1))[:, None] + torch.randperm(10, generator=generator(2))) % 10
+    rows, columns = (torch.randperm(10, generator=stream(seed, _SPLIT, k)) for k in range(2))
+    square = (rows[:, None] + columns) % 10  # a Latin square: each number stands once in each row and column
     test, trained = square < config.held_out, square > config.held_out
     allowed = {"train": trained, "validation": square == config.held_out, "seen": trained, "test": test}
     phrases = {}
-    for stream, (part, of) in enumerate(allowed.items(), start=1):
-        count = getattr(config, "test" if part == "seen" else part)
-        phrases[part] = _phrases(config.kinds, count, _pairs(of), generator(10 * stream), generator(10 * stream + 1))
+    for k, (part, of) in enumerate(allowed.items()):
+        count, content, tell = getattr(config, "test" if part == "seen" else part), _CONTENT, _WORDING
+        phrases[part] = _phrases(config.kinds, count, _pairs(of), stream(seed, content, k), stream(seed, tell, k))
     tokenizer = train_tokenizer([phrase.text for phrase in phrases["train"]], vocabulary=100)
     parts = {
-        part: _describe(phrases[part], config, tokenizer, generator(10 * stream + 2))
-        for stream, part in enumerate(allowed, start=1)
+        part: _describe(phrases[part], config, tokenizer, stream(seed, _DRAWING, k)) for k, part in enumerate(allowed)
     }
     return CaptionSplits(**parts, trained=trained, tokenizer=tokenizer, config=config)
 
@@ -236,14 +231,12 @@ def minimal_pairs(data: CaptionSplits, kind: str, *, count: int = 400, seed: int
     """
     _check.one_of("kind", kind, NEGATIVES)
     _check.whole("count", count)
-    _check.whole("seed", seed, least=0)
-    stream = 1_000 * seed + 100 + 10 * list(NEGATIVES).index(kind)
-    content, tell = (torch.Generator().manual_seed(stream + k) for k in (0, 1))
+    number = list(NEGATIVES).index(kind)
+    content, tell = (stream(seed, _PAIRS, number, of) for of in (_CONTENT, _WORDING))
     pairs = _pairs(data.trained, swap=kind == "attribute")
     first = _phrases(NEGATIVES[kind][:1], count, pairs, content, tell)
     phrases = [first, [hard_negative(phrase, kind) for phrase in first]]
-    both = [_describe(p, data.config, data.tokenizer, torch.Generator().manual_seed(stream + 2)) for p in phrases]
-
+    both = [_describe(p, data.config, data.tokenizer, stream(seed, _PAIRS, number, _DRAWING)) for p in phrases]
     same = (both[0].ids == both[1].ids).all(dim=1)
     if same.any():
         lost = int(same.nonzero()[0])

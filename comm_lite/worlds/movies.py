@@ -22,12 +22,13 @@ import torch
 from torch import Tensor
 
 from comm_lite import _check
-from comm_lite.data.batches import Captioned
+from comm_lite.data.batches import Captioned, stream
 from comm_lite.data.tokenizer import Tokenizer, train_tokenizer
 from comm_lite.pid.gates import binary_entropy, slip
 from comm_lite.worlds.plots import write_plots
 from comm_lite.worlds.posters import LOOKS, SETTINGS, draw_posters
 
+_SIGNS, _LOOKS, _PLOTS = range(200, 203)  # purposes of random numbers, a hundred for each world
 GENRES = ("Romance", "Horror", "Documentary", "Thriller")
 
 
@@ -195,11 +196,10 @@ def make_movies(config: MoviesConfig, *, seed: int = 0, tokenizer: Tokenizer | N
         >>> x["image"].shape, x["text"].shape, sorted(y)
         (torch.Size([4, 3, 16, 16]), torch.Size([4, 40]), ['Documentary', 'Horror', 'Romance', 'Thriller'])
     """
-    _check.whole("seed", seed, least=0)
     drawn = {}
-    for stream, split in enumerate(("train", "validation", "test")):
-        signs, look, tell = (torch.Generator().manual_seed(100 * seed + 10 * stream + k) for k in range(3))
-        drawn[split] = _draw(config, getattr(config, split), signs, look, tell)
+    for k, split in enumerate(("train", "validation", "test")):
+        purposes = (stream(seed, of, k) for of in (_SIGNS, _LOOKS, _PLOTS))
+        drawn[split] = _draw(config, getattr(config, split), *purposes)
     if tokenizer is None:
         tokenizer = train_tokenizer(drawn["train"]["captions"], vocabulary=400)
     splits = {}

@@ -25,7 +25,9 @@ import torch
 from torch import Tensor
 
 from comm_lite import _check
-from comm_lite.data.batches import Table
+from comm_lite.data.batches import Table, stream
+
+_DIRECTIONS, _COINS, _NOISE = range(400, 403)  # purposes of random numbers
 
 
 @dataclass(frozen=True)
@@ -90,19 +92,11 @@ class PlantedSplits:
 
 
 def planted_vectors(config: PlantedConfig, *, seed: int = 0) -> PlantedSplits:
-    r"""Toss the coins and write them into vectors.
-
-    .. math::
-        x_i = \sqrt{D} \left( \pm_r \, d_{i1} \pm_{u_i} d_{i2} \pm_{a_i} d_{i3} \right) + s \, n_i
-
-    The three directions :math:`d_{ik}` of a modality are orthonormal and drawn once for a seed, :math:`n_i` is standard
-    normal noise with its part along them taken out, and :math:`s` is ``nuisance``. So a coin can be read from its
-    vector without error, by a linear map, and the atoms are exact.
+    r"""Toss the coins and write them into vectors, as `write_coins` does, so that the atoms are exact.
 
     Args:
         config: sizes, counts, and whether S always holds.
-        seed: a whole number of at least 0. The directions have a generator of their own, so that biased and unbiased
-            vectors of one seed show coins alike; each split has two more, for coins and for noise.
+        seed: a whole number of at least 0; biased and unbiased vectors of one seed show coins alike.
 
     Returns:
         The splits. A sample is ``x = {"x1", "x2", ...}`` and ``y = {"R", "U1", "U2", ..., "S"}``.
@@ -120,40 +114,48 @@ def planted_vectors(config: PlantedConfig, *, seed: int = 0) -> PlantedSplits:
     Source: the bimodal task of Dufumier et al. (ICLR 2025), section 4, made small. Differs from it: coins for its ten
     values, vectors for its images, any number of modalities.
     """
-    _check.whole("seed", seed, least=0)
-
-    def generator(stream: int) -> torch.Generator:
-        return torch.Generator().manual_seed(1_000 * seed + stream)
-
-    draw = generator(0)
-    directions = {  # (D, 3), orthonormal columns
-        name: torch.linalg.qr(torch.randn(config.width, 3, generator=draw)).Q for name in config.names
-    }
-    splits = ("train", "validation", "test")
-    return PlantedSplits(
-        **{
-            split: _draw(config, getattr(config, split), directions, generator(10 * k + 1), generator(10 * k + 2))
-            for k, split in enumerate(splits)
-        }
-    )
+    splits = {}
+    for k, split in enumerate(("train", "validation", "test")):
+        toss, n = stream(seed, _COINS, k), getattr(config, split)
+        shared = torch.randint(2, (n,), generator=toss)
+        own, part = torch.randint(2, (2, config.modalities, n), generator=toss)
+        if config.biased:
+            part[-1] = part[:-1].sum(0) % 2
+        coins = {name: torch.stack([shared, own[i], part[i]], dim=1) for i, name in enumerate(config.names)}
+        y = {"R": shared, **{f"U{i + 1}": own[i] for i in range(config.modalities)}, "S": 1 - part.sum(0) % 2}
+        splits[split] = Planted(write_coins(coins, config.width, config.signal, seed=seed, split=k), y, coins)
+    return PlantedSplits(**splits)
 
 
-def _draw(
-    config: PlantedConfig, n: int, directions: dict[str, Tensor], toss: torch.Generator, noise: torch.Generator
-) -> Planted:
-    shared = torch.randint(2, (n,), generator=toss)
-    own = torch.randint(2, (config.modalities, n), generator=toss)
-    part = torch.randint(2, (config.modalities, n), generator=toss)
-    if config.biased:
-        part[-1] = part[:-1].sum(0) % 2
-    x, coins = {}, {}
-    for i, (name, d) in enumerate(directions.items()):
-        coins[name] = torch.stack([shared, own[i], part[i]], dim=1)
-        rest = torch.randn(n, config.width, generator=noise)
-        rest = rest - rest @ d @ d.T  # what means nothing hides no coin
-        x[name] = config.signal * (2.0 * coins[name] - 1) @ d.T + rest
-    y = {"R": shared, **{f"U{i + 1}": own[i] for i in range(config.modalities)}, "S": 1 - part.sum(0) % 2}
-    return Planted(x=x, y=y, coins=coins)
+def write_coins(coins: Mapping[str, Tensor], width: int, signal: float, *, seed: int, split: int) -> dict[str, Tensor]:
+    r"""Write coins into vectors, from which a linear map reads them without error.
+
+    .. math::
+        x_m = s \sum_k (2 c_k - 1) \, d_{mk} + n_m
+
+    The directions :math:`d_{mk}` of a modality are orthonormal, and :math:`n_m` is standard normal noise with its part
+    along them taken out.
+
+    Args:
+        coins: (N, K) the coins :math:`c_k` that each modality shows, 0 or 1.
+        width: coordinates D of a vector, at least K.
+        signal: :math:`s`, how far a coin moves a vector.
+        seed: of directions and noise, which have generators of their own.
+        split: a number for each split; all of one seed share their directions and no noise.
+
+    Returns:
+        (N, D) vectors by modality.
+
+    Example:
+        >>> write_coins({"x1": torch.zeros(5, 3)}, 8, 2.0, seed=0, split=0)["x1"].shape
+        torch.Size([5, 8])
+    """
+    draw, noise, x = stream(seed, _DIRECTIONS), stream(seed, _NOISE, split), {}
+    for name, shown in coins.items():
+        d = torch.linalg.qr(torch.randn(width, shown.shape[1], generator=draw)).Q  # (D, K), orthonormal columns
+        rest = torch.randn(len(shown), width, generator=noise)
+        x[name] = signal * (2.0 * shown - 1) @ d.T + rest - rest @ d @ d.T  # what means nothing hides no coin
+    return x
 
 
 @dataclass(frozen=True)

@@ -26,12 +26,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from comm_lite import _check
-from comm_lite.data.batches import Batch, Rows
+from comm_lite.data.batches import Batch, Rows, stream
 from comm_lite.worlds.render import combinations, render
+
+_SPLIT, _MAP, _RENDER, _PAIR = range(100, 104)  # purposes of random numbers
 
 
 @dataclass(frozen=True)
@@ -144,7 +147,6 @@ def pair_up(
         >>> len(pair_up(images, 30, mapping=torch.arange(10), generator=g))
         30
     """
-    device = images.factors.device
     _check.shape("mapping", mapping, "K")
     _check.integers("mapping", mapping)
     if count is not None:
@@ -153,24 +155,37 @@ def pair_up(
         raise ValueError(
             f"mapping must be a permutation of 0..9, got {mapping.tolist()}; draw one with torch.randperm(10)"
         )
-    found = []
-    for shape in range(10):
-        own = (images.factors[:, 0] == shape).nonzero().squeeze(1)
-        allowed = torch.ones(len(own), len(own), dtype=torch.bool, device=device)
-        if biased:
-            wanted = mapping.to(device)[images.factors[own, 1]]
-            allowed = wanted[:, None] == images.factors[own, 2][None, :]
-        if not self_pairs:
-            allowed.fill_diagonal_(False)
-        found.append(own[allowed.nonzero()])
-    index = torch.cat(found)
-    if count is not None and count > len(index):
+    shape, texture, colour = images.factors.cpu().unbind(1)
+    key, order = (10 * shape + colour).sort(stable=True)  # whoever may be second stands together in this order
+    low = 10 * shape + (mapping.cpu()[texture] if biased else 0)
+    start, stop = torch.searchsorted(key, low), torch.searchsorted(key, low + (1 if biased else 10))
+    place = order.argsort()  # where an image stands itself
+    own = (start <= place) & (place < stop) & (not self_pairs)
+    until = (stop - start - own.long()).cumsum(0)  # pairs whose first image is this one or one before
+    total = int(until[-1]) if len(until) else 0
+    if count is not None and count > total:
         raise ValueError(
-            f"count must be at most the number of allowed pairs, {len(index)}, got {count}; "
+            f"count must be at most the number of allowed pairs, {total}, got {count}; "
             f"ask for fewer pairs or render more images"
         )
-    order = torch.randperm(len(index), generator=generator, device=generator.device).to(device)
-    return Pairs(images, index[order[:count]], mapping.to(device))
+    number = _distinct(total, total if count is None else count, generator)
+    first = torch.searchsorted(until, number, right=True)
+    second = stop[first] - (until[first] - number)  # the last pair of a first image is with the last of its partners
+    second -= (own[first] & (second <= place[first])).long()
+    device = images.factors.device
+    return Pairs(images, torch.stack([first, order[second]], dim=1).to(device), mapping.to(device))
+
+
+def _distinct(total: int, count: int, generator: torch.Generator) -> Tensor:
+    r"""Draw ``count`` different numbers below ``total``, at a cost that grows with ``count`` alone."""
+    if 2 * count > total:
+        return torch.randperm(total, generator=generator, device=generator.device).cpu()[:count]
+    found = np.empty(0, dtype=np.int64)
+    while len(found) < count:  # what comes again is dropped, which leaves all orders of distinct numbers equally likely
+        more = torch.randint(total, (count,), generator=generator, device=generator.device).cpu().numpy()
+        found = np.concatenate([found, more])
+        found = found[np.sort(np.unique(found, return_index=True)[1])]
+    return torch.from_numpy(found[:count])
 
 
 @dataclass(frozen=True)
@@ -210,38 +225,29 @@ def trifeatures(config: TrifeaturesConfig, *, seed: int = 0, device: str | torch
         >>> x["image1"].shape, sorted(y)
         (torch.Size([4, 3, 16, 16]), ['R', 'S', 'U1', 'U2'])
     """
-    _check.whole("seed", seed, least=0)
-    device = torch.device(device)
-
-    def generator(stream: int, on: torch.device | str = "cpu") -> torch.Generator:
-        return torch.Generator(on).manual_seed(1_000 * seed + stream)
-
     everything = combinations()
-    order = torch.randperm(1000, generator=generator(1))
-    mapping = torch.randperm(10, generator=generator(2))
+    order = torch.randperm(1000, generator=stream(seed, _SPLIT))
+    mapping = torch.randperm(10, generator=stream(seed, _MAP))
     cuts = [800 - config.validation_combinations, config.validation_combinations, 200]
     parts = dict(zip(("train", "validation", "test"), order.split(cuts), strict=True))
 
-    def images(part: str, renders: int, stream: int) -> Images:
+    def images(part: str, renders: int) -> Images:
         factors = everything[parts[part].sort().values].repeat_interleave(renders, dim=0)
-        drawn = render(
-            factors, size=config.size, texture_period=config.texture_period, generator=generator(stream, device)
-        )
+        draws = stream(seed, _RENDER, list(parts).index(part), device=device)
+        drawn = render(factors, size=config.size, texture_period=config.texture_period, generator=draws)
         return Images(drawn, factors.to(device))
 
-    def pairs(of: Images, count: int | None, stream: int, *, biased: bool = False) -> Pairs:
-        return pair_up(
-            of, count, mapping=mapping, biased=biased, self_pairs=config.self_pairs, generator=generator(stream)
-        )
+    def pairs(of: Images, count: int | None, part: int, *, biased: bool = False) -> Pairs:
+        draws = stream(seed, _PAIR, part)
+        return pair_up(of, count, mapping=mapping, biased=biased, self_pairs=config.self_pairs, generator=draws)
 
-    train = images("train", config.train_renders, 3)
-    test = images("test", config.test_renders, 4)
+    train = images("train", config.train_renders)
     held_out = None
     if config.validation_combinations:
-        held_out = pairs(images("validation", config.test_renders, 5), config.test_pairs, 9)
+        held_out = pairs(images("validation", config.test_renders), config.test_pairs, 2)
     return Trifeatures(
-        train=pairs(train, config.train_pairs, 6),
-        train_biased=pairs(train, config.train_pairs, 7, biased=True),
+        train=pairs(train, config.train_pairs, 0),
+        train_biased=pairs(train, config.train_pairs, 1, biased=True),
         validation=held_out,
-        test=pairs(test, config.test_pairs, 8),
+        test=pairs(images("test", config.test_renders), config.test_pairs, 3),
     )

@@ -28,7 +28,8 @@ import torch
 from torch import Tensor
 
 from comm_lite import _check
-from comm_lite.data.batches import Table
+from comm_lite.data.batches import Table, stream
+from comm_lite.worlds.planted import write_coins
 
 TRIPLE_SOURCES: dict[str, tuple[tuple[str, ...], ...]] = {
     "shared": (("image",), ("sound",), ("text",)),
@@ -37,6 +38,7 @@ TRIPLE_SOURCES: dict[str, tuple[tuple[str, ...], ...]] = {
     "synergy": (("image", "text"),),
 }
 r"""For each task the smallest sets of modalities that tell it; whoever holds one of them knows the label."""
+_COINS = 500  # the purpose of random numbers
 _SHOWS = {"image": ("shared", "unique", "first"), "sound": ("shared", "pair"), "text": ("shared", "pair", "second")}
 
 
@@ -119,19 +121,11 @@ class TripleSplits:
 
 
 def make_triples(config: TriplesConfig, *, seed: int = 0) -> TripleSplits:
-    r"""Toss the coins and write them into vectors.
-
-    .. math::
-        x_m = s \sum_k (2 c_k - 1) \, d_{mk} + n_m
-
-    The sum runs over the coins :math:`c_k` that modality :math:`m` shows, :math:`s` is ``signal``, the directions
-    :math:`d_{mk}` of a modality are orthonormal, and :math:`n_m` is standard normal noise with its part along them
-    taken out: a coin can be read from its vector without error, by a linear map.
+    r"""Toss the coins and write them into vectors, as `write_coins` does.
 
     Args:
         config: sizes and counts.
-        seed: a whole number of at least 0. The directions have a generator of their own; each split has two more, for
-            coins and for noise.
+        seed: a whole number of at least 0.
 
     Returns:
         The splits. A sample is ``x = {"image", "sound", "text"}`` and ``y = {"shared", "pair", "unique", "synergy"}``.
@@ -146,27 +140,15 @@ def make_triples(config: TriplesConfig, *, seed: int = 0) -> TripleSplits:
         >>> x["sound"].shape, list(y)
         (torch.Size([4, 16]), ['shared', 'pair', 'unique', 'synergy'])
     """
-    _check.whole("seed", seed, least=0)
-
-    def generator(stream: int) -> torch.Generator:
-        return torch.Generator().manual_seed(1_000 * seed + stream)
-
-    draw = generator(0)
-    directions = {  # (D, coins), orthonormal columns
-        name: torch.linalg.qr(torch.randn(config.width, len(shown), generator=draw)).Q for name, shown in _SHOWS.items()
-    }
     splits = {}
     for k, split in enumerate(("pretrain", "train", "validation", "test")):
-        toss, noise, count = generator(10 * k + 1), generator(10 * k + 2), getattr(config, split)
         names = ("shared", "pair", "unique", "first", "second")
-        coins = dict(zip(names, torch.randint(2, (5, count), generator=toss), strict=True))
+        tossed = torch.randint(2, (5, getattr(config, split)), generator=stream(seed, _COINS, k))
+        coins = dict(zip(names, tossed, strict=True))
         if split == "pretrain":
             coins["second"] = coins["first"]
-        x = {}
-        for name, d in directions.items():
-            moved = torch.stack([2.0 * coins[coin] - 1 for coin in _SHOWS[name]], dim=1)  # (N, coins)
-            rest = torch.randn(count, config.width, generator=noise)
-            x[name] = config.signal * moved @ d.T + rest - rest @ d @ d.T  # what means nothing hides no coin
+        shown = {name: torch.stack([coins[coin] for coin in of], dim=1) for name, of in _SHOWS.items()}
+        x = write_coins(shown, config.width, config.signal, seed=seed, split=k)
         y = {task: coins[task] for task in ("shared", "pair", "unique")}
         splits[split] = Triples(x, {**y, "synergy": (coins["first"] == coins["second"]).long()}, coins)
     return TripleSplits(**splits)

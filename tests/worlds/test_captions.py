@@ -219,7 +219,7 @@ def shown(part):
 
 @pytest.mark.parametrize("held_out", [1, 2, 5])
 def test_parts_share_no_pair_of_shape_and_colour(held_out):
-    data = make_captions(dataclasses.replace(SMALL, size=16, held_out=held_out, train=800), seed=3)
+    data = make_captions(dataclasses.replace(SMALL, size=16, held_out=held_out, train=800, test=400), seed=3)
     train, validation, test = shown(data.train), shown(data.validation), shown(data.test)
     assert not (train & validation or train & test or validation & test)
     assert train == shown(data.seen) | train == {tuple(pair) for pair in data.trained.nonzero().tolist()}
