@@ -6,7 +6,7 @@ Every check says what was wanted, what came and what to do. Each text is matched
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from numbers import Real
 from typing import Any
@@ -175,6 +175,12 @@ def one_of(name: str, value: object, known: Iterable[object]) -> None:
     known = list(known)
     if value not in known:
         raise ValueError(f"{name} must be one of {known}, got {value!r}; choose one of these")
+
+
+def some(name: str, got: Collection[object]) -> None:
+    r"""Raise if ``got`` is empty."""
+    if len(got) == 0:
+        raise ValueError(f"{name} must hold at least one entry, got none; pass one or more")
 
 
 def known_keys(name: str, got: Mapping[str, object] | Iterable[str], known: Iterable[str]) -> None:

@@ -25,7 +25,7 @@ def assert_same(
     atol: float = 1e-6,
     mistakes: Mapping[str, Callable[..., Any]] | None = None,
 ) -> float:
-    r"""Check that two functions agree in value, and in their gradient by every floating-point tensor they are given.
+    r"""Check that two functions agree in value, and in their gradient by every tensor of real or complex numbers that they get.
 
     A result of several numbers is differentiated through a sum with fixed random weights, so that errors cannot cancel.
     An exercise passes the mistakes that are likely. They are called each time and must differ from ours and from one
@@ -87,10 +87,11 @@ def assert_same(
         raise
 
 
-def _agree(my_result: _Result, our_result: _Result, rtol: float, atol: float, sizes: list[int]) -> float:
+def _agree(my_result: _Result, our_result: _Result, rtol: float, atol: float, sizes: set[int]) -> float:
     (my_values, my_gradients), (our_values, our_gradients) = my_result, our_result
     if my_values.keys() != our_values.keys():
-        raise AssertionError(f"mine returns {_names(my_values)}, ours returns {_names(our_values)}")
+        names = [", ".join(key or "one value" for key in values) for values in (my_values, our_values)]
+        raise AssertionError(f"mine returns {names[0]}, ours returns {names[1]}")
     worst = [_compare(f"value{key}", my_values[key], our_values[key], rtol, atol, sizes) for key in our_values]
     if (my_gradients is None) != (our_gradients is None):
         which = "mine" if my_gradients is None else "ours"
@@ -100,26 +101,30 @@ def _agree(my_result: _Result, our_result: _Result, rtol: float, atol: float, si
         )
     for key, ours_of_key in (our_gradients or {}).items():
         worst.append(_compare(f"gradient by {key}", my_gradients[key], ours_of_key, rtol, atol, sizes))
-    counts = _count(len(our_values), "value")
-    counts += f" and {_count(len(our_gradients), 'gradient')}" if our_gradients else ""
-    agree = "agrees" if len(worst) == 1 else "agree"
-    print(f"Same: {counts} {agree} (largest difference {max(worst):.2g}).")
+    counted = {"value": len(our_values), "gradient": len(our_gradients or ())}
+    counts = " and ".join(f"{n} {word}{'s' * (n != 1)}" for word, n in counted.items() if n)
+    print(f"Same: {counts} agree{'s' * (len(worst) == 1)} (largest difference {max(worst):.2g}).")
     return max(worst)
 
 
 def _alike(one: _Result, other: _Result, rtol: float, atol: float) -> bool:
     r"""Whether two results agree, gradients too. NaN is like NaN, so that a mistake may be one that breaks."""
     for mine, theirs in zip(one, other, strict=True):  # values, then gradients
-        if mine is None or theirs is None or mine.keys() != theirs.keys():
+        if mine is None or theirs is None:
             if mine is not theirs:
                 return False
-            continue
-        for key, value in theirs.items():
-            if mine[key].shape != value.shape:
-                return False
-            if not torch.allclose(mine[key].double(), value.double(), rtol=rtol, atol=atol, equal_nan=True):
-                return False
+        elif mine.keys() != theirs.keys() or not all(
+            mine[key].shape == value.shape
+            and torch.allclose(*_exact(mine[key], value), rtol=rtol, atol=atol, equal_nan=True)
+            for key, value in theirs.items()
+        ):
+            return False
     return True
+
+
+def _exact(*values: Tensor) -> tuple[Tensor, ...]:
+    wide = torch.complex128 if any(value.is_complex() for value in values) else torch.float64
+    return tuple(value.to(wide) for value in values)
 
 
 def _call(name: str, function: Callable[..., Any], inputs: Any, grad: bool) -> _Result:
@@ -128,53 +133,51 @@ def _call(name: str, function: Callable[..., Any], inputs: Any, grad: bool) -> _
     def copied(path: str, value: Any):
         if isinstance(value, Tensor):
             value = value.detach().clone()
-            if grad and value.is_floating_point():
+            if grad and (value.is_floating_point() or value.is_complex()):
                 leaves[path] = value.requires_grad_(True)
         elif isinstance(value, Mapping):
             value = {key: copied(f"{path}[{key!r}]" if path else str(key), item) for key, item in value.items()}
         elif isinstance(value, list | tuple):
-            value = type(value)(copied(f"{path}[{i}]" if path else f"argument {i + 1}", v) for i, v in enumerate(value))
+            items = [copied(f"{path}[{i}]" if path else f"argument {i + 1}", v) for i, v in enumerate(value)]
+            value = (
+                value._make(items) if hasattr(value, "_make") else type(value)(items)
+            )  # a named tuple keeps its names
         return value
 
     arguments = copied("", inputs)
     result = function(**arguments) if isinstance(arguments, Mapping) else function(*arguments)
-    values = dict(_flat("", result))
+    values = dict(sorted(_flat("", result)))  # in one order, so that each value has the same weights in both
     if not values:
         raise TypeError(
             f"{name} must return a number, a tensor, or a dict or list of them, got {type(result).__name__}"
         )
     generator, total = torch.Generator().manual_seed(0), 0.0
     for value in values.values():
-        weights = torch.rand(value.shape, generator=generator, dtype=torch.float64) + 0.5 if value.ndim else 1.0
+        parts = torch.view_as_real(value) if value.is_complex() else value
+        weights = torch.rand(parts.shape, generator=generator, dtype=torch.float64) + 0.5 if parts.ndim else 1.0
         if value.requires_grad:
-            total = total + (value.double() * weights).sum()
+            total = total + (parts.double() * weights).sum()
     gradients = None
     if isinstance(total, Tensor) and leaves:
-        found = torch.autograd.grad(total, list(leaves.values()), allow_unused=True)
-        gradients = {
-            key: torch.zeros_like(leaf) if gradient is None else gradient
-            for (key, leaf), gradient in zip(leaves.items(), found, strict=True)
-        }
+        found = torch.autograd.grad(total, list(leaves.values()), allow_unused=True, materialize_grads=True)
+        gradients = dict(zip(leaves, found, strict=True))
     return {key: value.detach() for key, value in values.items()}, gradients
 
 
 def _flat(path: str, value: Any) -> Iterator[tuple[str, Tensor]]:
     if isinstance(value, Tensor):
         yield path, value
-    elif isinstance(value, bool | int | float):
-        yield path, torch.tensor(value, dtype=torch.float64)
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
+    elif isinstance(value, bool | int | float | complex):
+        yield path, torch.tensor(value, dtype=torch.complex128 if isinstance(value, complex) else torch.float64)
+    elif isinstance(value, Mapping | list | tuple):
+        for key, item in value.items() if isinstance(value, Mapping) else enumerate(value):
             yield from _flat(f"{path}[{key!r}]", item)
-    elif isinstance(value, list | tuple):
-        for index, item in enumerate(value):
-            yield from _flat(f"{path}[{index}]", item)
 
 
-def _compare(what: str, mine: Tensor, ours: Tensor, rtol: float, atol: float, sizes: list[int]) -> float:
+def _compare(what: str, mine: Tensor, ours: Tensor, rtol: float, atol: float, sizes: set[int]) -> float:
     if mine.shape != ours.shape:
         raise AssertionError(f"{what}: mine has shape {tuple(mine.shape)}, ours {tuple(ours.shape)}")
-    mine, ours = mine.double(), ours.double()
+    mine, ours = _exact(mine, ours)
     difference = torch.where(mine == ours, 0.0, (mine - ours).abs())  # equal infinities have no difference
     allowed = difference <= atol + rtol * ours.abs()  # False where a NaN is
     if bool(allowed.all()):
@@ -189,45 +192,33 @@ def _compare(what: str, mine: Tensor, ours: Tensor, rtol: float, atol: float, si
     )
 
 
-def _hint(mine: Tensor, ours: Tensor, sizes: list[int]) -> str:
-    if not bool(mine.isfinite().all()) and bool(ours.isfinite().all()):
-        return "Mine is not finite: stay in log space (logsumexp, log_softmax) instead of exp, sum, log."
+def _hint(mine: Tensor, ours: Tensor, sizes: set[int]) -> str:
     if not bool(ours.isfinite().all()):
         return "Ours is not finite either: look at the inputs."
+    if not bool(mine.isfinite().all()):
+        return "Mine is not finite: stay in log space (logsumexp, log_softmax) instead of exp, sum, log."
     large = ours.abs() > 1e-12
     if not bool(large.any()):
         return "Ours is 0 everywhere."
+    if mine.is_complex() and torch.allclose(mine, ours.conj(), rtol=1e-4):
+        return "Mine is the complex conjugate of ours."
     ratios = (mine / ours)[large]
     ratio = ratios.mean().item()
     if not bool(((ratios - ratio).abs() <= 1e-4 * abs(ratio)).all()) or abs(ratio) < 1e-12:
         gap = (mine - ours).mean().item()
         same_gap = mine.numel() > 1 and bool(((mine - ours - gap).abs() <= 1e-4 * abs(gap)).all())
         return f"Mine is ours {gap:+.6g} everywhere: a constant is missing or too much." if same_gap else ""
-    known = {
-        -1.0: "the sign is turned",
-        math.log(2): "nats and bits are mixed",
-        1 / math.log(2): "nats and bits are mixed",
-    }
-    known |= {2.0: "is one half missing?", 0.5: "is one half too much?"}
-    for size in sorted(set(sizes) - {1}):
+    known = {-1.0: "the sign is turned", 2.0: "is one half missing?", 0.5: "is one half too much?"}
+    known |= {math.log(2): "nats and bits are mixed", 1 / math.log(2): "nats and bits are mixed"}
+    for size in sorted(sizes - {0, 1}):
         known |= {float(size): f"a sum over an axis of size {size} where a mean is wanted"}
         known |= {1.0 / size: f"a mean over an axis of size {size} where a sum is wanted"}
-    reason = next(
-        (text for number, text in known.items() if abs(ratio / number - 1) < 1e-4), "a factor is missing or too much"
-    )
-    return f"Mine is {ratio:.6g} times ours everywhere: {reason}."
+    fits = (text for number, text in known.items() if abs(ratio / number - 1) < 1e-4)
+    return f"Mine is {ratio:.6g} times ours everywhere: {next(fits, 'a factor is missing or too much')}."
 
 
-def _sizes(value: Any) -> list[int]:
+def _sizes(value: Any) -> set[int]:
     if isinstance(value, Tensor):
-        return list(value.shape)
+        return set(value.shape)
     items = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
-    return [size for item in items for size in _sizes(item)]
-
-
-def _names(values: Mapping[str, Any]) -> str:
-    return ", ".join(key or "one value" for key in values)
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"
+    return {size for item in items for size in _sizes(item)}

@@ -19,15 +19,15 @@ from comm_lite import _check
 _LUMA = (0.299, 0.587, 0.114)
 
 
-def _images(images: Tensor) -> None:
-    _check.shape("images", images, "B C H W")
-    if not images.is_floating_point():
-        raise TypeError(f"images must hold floats in [0, 1], got {images.dtype}; divide uint8 images by 255 first")
-    if images.shape[1] != 3:
-        raise ValueError(
-            f"images must have 3 channels (red, green, blue), got {images.shape[1]} in shape {tuple(images.shape)}; "
-            f"move the channels to axis 1 or repeat a gray channel three times"
-        )
+def _in_range(images: Tensor) -> None:
+    r"""Raise unless these are images in [0, 1], as far as their values may be looked at; clamping would lose the rest."""
+    _check.images(images)
+    if _check.values_of(images) and images.numel():
+        low, high = (v.item() for v in images.aminmax())
+        if not (low >= -1e-4 and high <= 1 + 1e-4):  # rounding of an interpolation may leave it; also False for NaN
+            raise ValueError(
+                f"images must lie in [0, 1], got [{low:.4g}, {high:.4g}]; normalise after the views, not before"
+            )
 
 
 def _per_image(name: str, value: Tensor, images: Tensor, *tail: int) -> None:
@@ -78,7 +78,7 @@ def warp(
         >>> torch.allclose(warp(image, boxes=whole), image, atol=1e-5)
         True
     """
-    _images(images)
+    _check.images(images)
     _per_image("boxes", boxes, images, 4)
     # positions in half precision would be wrong by pixels
     source = images if images.dtype == torch.float64 else images.float()
@@ -136,7 +136,7 @@ def recolour(
 
     Raises:
         TypeError: if ``images`` are not floats or ``gray`` is not boolean.
-        ValueError: if a shape is not as described.
+        ValueError: if a shape is not as described, or images leave [0, 1].
 
     Example:
         >>> red = torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1).expand(1, 3, 2, 2)
@@ -146,15 +146,15 @@ def recolour(
     Source: the operations of SimCLR, Chen et al. (2020). Differs from torchvision: hue is a rotation of the colour cube
     instead of a shift in HSV (equal at thirds of a turn), the order is fixed, and values are clamped only at the end.
     """
-    _images(images)
+    _in_range(images)
     amounts = {"brightness": brightness, "contrast": contrast, "saturation": saturation, "hue": hue, "gray": gray}
     for name, value in amounts.items():
         if value is not None:
             _per_image(name, value, images)
     exact = torch.promote_types(images.dtype, torch.float32)  # small matrices: half precision would save nothing
     count, like = len(images), {"dtype": exact, "device": images.device}
-    luma = torch.tensor(_LUMA, **like).expand(3, 3)  # every row gives the luma
-    eye = torch.eye(3, **like)
+    luma = torch.cat([torch.full((3, 1), v, **like) for v in _LUMA], dim=1)  # every row gives the luma
+    eye = torch.eye(3, **like)  # made on the device: a copy to it would wait
     matrix, offset = eye.expand(count, 3, 3), torch.zeros(count, 3, 1, **like)
     if brightness is not None:
         matrix = matrix * brightness.view(-1, 1, 1)
@@ -168,7 +168,7 @@ def recolour(
         matrix, offset = step @ matrix, step @ offset
     if hue is not None:
         turn = (2 * math.pi * hue).view(-1, 1, 1)
-        axis = torch.tensor([[0.0, -1, 1], [1, 0, -1], [-1, 1, 0]], **like) / math.sqrt(3)
+        axis = (eye.roll(2, 1) - eye.roll(1, 1)) / math.sqrt(3)  # [[0, -1, 1], [1, 0, -1], [-1, 1, 0]]
         step = turn.cos() * eye + turn.sin() * axis + (1 - turn.cos()) / 3  # Rodrigues, about (1, 1, 1) / sqrt(3)
         matrix, offset = step @ matrix, step @ offset
     if gray is not None:
@@ -179,34 +179,43 @@ def recolour(
     return torch.baddbmm(offset, matrix, images.flatten(2)).clamp_(0, 1).view(images.shape)
 
 
-def blur(images: Tensor, *, sigma: Tensor) -> Tensor:
+def blur(images: Tensor, *, sigma: Tensor, largest: float | None = None) -> Tensor:
     r"""Blur each image with a Gaussian of its own width.
 
     Args:
         images: (B, 3, H, W) floats in [0, 1].
         sigma: (B,) standard deviations in pixels, at least 0; 0 keeps the image. The Gaussian ends after three of them.
+        largest: no width exceeds it; None looks at ``sigma``, and so waits for a device.
 
     Returns:
         (B, 3, H, W) floats in [0, 1]. The border is continued by its own value.
 
     Raises:
         TypeError: if ``images`` are not floats.
-        ValueError: if a shape is not as described, or a width is negative or not finite.
+        ValueError: if a shape is not as described, images leave [0, 1], or a width is negative, not finite or above
+            ``largest``.
 
     Example:
         >>> flat = torch.full((1, 3, 8, 8), 0.25)
         >>> torch.allclose(blur(flat, sigma=torch.tensor([2.0])), flat)
         True
     """
-    _images(images)
+    _in_range(images)
     _per_image("sigma", sigma, images)
     if len(sigma) == 0:
         return images
-    _check.finite("sigma", sigma)
-    if float(sigma.min()) < 0:
-        raise ValueError(f"sigma must be at least 0 pixels, got {float(sigma.min())}; pass 0 to keep an image as it is")
+    if largest is None or _check.values_of(sigma):
+        _check.finite("sigma", sigma)
+        low, high = (v.item() for v in sigma.aminmax())
+        if low < 0:
+            raise ValueError(f"sigma must be at least 0 pixels, got {low}; pass 0 to keep an image as it is")
+        if largest is not None and high > largest:
+            raise ValueError(
+                f"sigma must be at most largest, {largest} pixels, got {high}; raise one or lower the other"
+            )
+        largest = high  # a kernel no longer than it must be
     exact = torch.float64 if images.dtype == torch.float64 else torch.float32
-    reach = math.ceil(3 * float(sigma.max()))
+    reach = math.ceil(3 * largest)
     tap = torch.arange(-reach, reach + 1, device=images.device)
     weight = torch.exp(-0.5 * (tap / sigma.clamp(min=1e-3)[:, None]) ** 2)
     weight = weight * (tap.abs() <= (3 * sigma).ceil()[:, None])  # an image's own reach, whatever else is in the batch
@@ -294,7 +303,7 @@ class ImageAugment:
 
     def __call__(self, images: Tensor, *, generator: torch.Generator) -> Tensor:
         r"""Return views of images (B, 3, H, W) in [0, 1], as large or of ``size``; the generator is on their device."""
-        _images(images)
+        _in_range(images)
         with torch.autocast(images.device.type, enabled=False):  # positions in half precision are off by half a pixel
             return self._views(images, generator)
 
@@ -329,5 +338,8 @@ class ImageAugment:
         )
         if self.blur_chance:
             chosen, sigma = chance(self.blur_chance), uniform(*self.blur_sigma)
-            views[chosen] = blur(views[chosen], sigma=sigma[chosen])
+            if _check.values_of(views):  # fewer images to blur
+                views[chosen] = blur(views[chosen], sigma=sigma[chosen])
+            else:  # to pick some would wait for the device
+                views = blur(views, sigma=torch.where(chosen, sigma, 0.0), largest=self.blur_sigma[1])
         return views

@@ -45,7 +45,7 @@ def attention_map(
         >>> figure.data[0].z[0]
         [100.0, 0.0]
     """
-    _check.known_keys("weights", weights, weights)
+    _check.some("weights", weights)
     tokens = [token for of in parts.values() for token in of]
     if len(set(tokens)) < len(tokens):
         alike = sorted({token for token in tokens if tokens.count(token) > 1})

@@ -50,7 +50,7 @@ def mi_bounds(
         >>> figure.data[1].y
         (1.0, 1.9)
     """
-    _check.known_keys("estimates", estimates, estimates)
+    _check.some("estimates", estimates)
     names = list(next(iter(estimates.values())))
     ceilings = ceilings or {n: {} for n in estimates}
     same_names("ceilings", ceilings, estimates)
@@ -130,7 +130,7 @@ def mixture_probe(
         >>> round(figure.data[4].y[0], 6)
         0.8
     """
-    _check.known_keys("atoms", atoms, atoms)
+    _check.some("atoms", atoms)
     same_names("found", found, atoms)
     first = next(iter(atoms))
     for step, of in atoms.items():
@@ -210,7 +210,7 @@ def loss_terms(
         >>> figure.layout.title.text
         'both: ends at joint 1.00, image 3.00<br>nats'
     """
-    _check.known_keys("terms", terms, terms)
+    _check.some("terms", terms)
     _check.positive("guess", guess)
     names = list(next(iter(terms.values())))
     for training, of in terms.items():

@@ -35,7 +35,7 @@ def atom_bars(rows: Mapping[str, Mapping[str, float]], *, title: str, alt: str, 
         >>> [trace.x[0] for trace in figure.data]
         [0.0, 0.0, 0.0, 1.0]
     """
-    _check.known_keys("rows", rows, rows)
+    _check.some("rows", rows)
     for name, atoms in rows.items():
         if atoms.keys() != ATOMS.keys():
             raise ValueError(f"rows[{name!r}] must hold {list(ATOMS)}, got {list(atoms)}; pass the atoms of a PID")

@@ -2,6 +2,7 @@ r"""One style for every figure of the book: a palette, a matplotlib style, and h
 
 from __future__ import annotations
 
+import copy
 import html
 import json
 import sys
@@ -108,7 +109,7 @@ def use_style() -> None:
         '#0072B2'
     """
     matplotlib.rcParams.update(_MATPLOTLIB)
-    template = plotly.io.templates["plotly_white"]
+    template = copy.deepcopy(plotly.io.templates["plotly_white"])  # the one of Plotly stays as it is
     plotly.io.templates["comm_lite"] = template.update(layout={"colorway": _CYCLE, "font": {"size": 14}})
     plotly.io.templates.default = "comm_lite"
     plotly.io.renderers["comm_lite"] = _RENDERER

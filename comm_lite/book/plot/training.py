@@ -74,7 +74,7 @@ def loss_curves(losses: Mapping[str, Sequence[float]], *, title: str) -> Figure:
         >>> len(figure.axes)
         1
     """
-    _check.known_keys("losses", losses, losses)
+    _check.some("losses", losses)
     methods = list(dict.fromkeys(name.split(", ")[0] for name in losses))
     figure, axes = plt.subplots(1, len(methods), figsize=(7.0, 2.9), squeeze=False)
     for axis, method in zip(axes[0], methods, strict=True):
@@ -123,7 +123,7 @@ def score_bars(
         >>> len(figure.data)
         3
     """
-    _check.known_keys("scores", scores, scores)
+    _check.some("scores", scores)
     for method, of in scores.items():
         _check.known_keys(f"scores[{method!r}]", of, chance)
     tasks, methods = list(chance), list(dict.fromkeys([*scores, *reference]))
