@@ -25,7 +25,7 @@ def assert_same(
     atol: float = 1e-6,
     mistakes: Mapping[str, Callable[..., Any]] | None = None,
 ) -> float:
-    r"""Check that two functions agree in value, and in their gradient by every tensor of real or complex numbers that they get.
+    r"""Check that two functions agree in value, and in their gradient by every real or complex tensor they are given.
 
     A result of several numbers is differentiated through a sum with fixed random weights, so that errors cannot cancel.
     An exercise passes the mistakes that are likely. They are called each time and must differ from ours and from one

@@ -20,7 +20,7 @@ _LUMA = (0.299, 0.587, 0.114)
 
 
 def _in_range(images: Tensor) -> None:
-    r"""Raise unless these are images in [0, 1], as far as their values may be looked at; clamping would lose the rest."""
+    r"""Raise unless these are images in [0, 1], where values may be looked at; clamping would lose the rest."""
     _check.images(images)
     if _check.values_of(images) and images.numel():
         low, high = (v.item() for v in images.aminmax())

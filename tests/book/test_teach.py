@@ -3,6 +3,7 @@ import functools
 import math
 import subprocess
 import sys
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -374,3 +375,49 @@ def test_importing_the_package_loads_no_plots_no_notebook_and_no_scikit_learn():
     code = f"import sys, comm_lite, comm_lite.book.teach; print([name for name in {heavy} if name in sys.modules])"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
+
+
+# ---------------------------------------------------------------- kinds of results
+
+
+class Parts(NamedTuple):
+    first: torch.Tensor
+    second: list
+
+
+def test_assert_same_tells_a_complex_number_from_its_conjugate():
+    z = torch.tensor([1.0 + 2.0j, 3.0 - 1.0j])
+    for grad in (False, True):
+        with pytest.raises(AssertionError, match="differ in 2 of 2 numbers.* Mine is the complex conjugate of ours"):
+            teach.assert_same(lambda z: z.conj(), lambda z: z * 1, (z,), grad=grad)
+        assert teach.assert_same(lambda z: z * 2, lambda z: z + z, (z,), grad=grad) == 0.0
+    with pytest.raises(AssertionError, match="gradient by argument 1: mine and ours differ"):
+        teach.assert_same(lambda z: z + z.imag.detach() * 1j - z.imag * 1j, lambda z: z * 1, (z,))
+    mirrored = {"You conjugated.": lambda z: z.conj()}
+    with pytest.raises(AssertionError, match="^You conjugated."):
+        teach.assert_same(lambda z: z.conj(), lambda z: z * 1, (z,), grad=False, mistakes=mirrored)
+    with pytest.raises(AssertionError, match="mine 1j, ours 1"):
+        teach.assert_same(lambda: 1j, lambda: 1.0, ())
+
+
+def test_assert_same_takes_dicts_in_any_order(capsys):
+    def one(x):
+        return {"a": (x * x).sum(1), "b": {"d": x.exp(), "c": x.sum()}}
+
+    def other(x):
+        return {"b": {"c": x.sum(), "d": x.exp()}, "a": (x * x).sum(1)}
+
+    assert teach.assert_same(one, other, (X,)) == 0.0
+    assert "3 values and 1 gradient agree" in capsys.readouterr().out
+    with pytest.raises(AssertionError, match=r"value\['a'\]"):
+        teach.assert_same(one, lambda x: other(x) | {"a": x.sum(1)}, (X,))
+
+
+def test_assert_same_takes_named_tuples(capsys):
+    def total(parts):
+        return Parts(parts.first.sum(), [parts.second[0] * 2])
+
+    assert teach.assert_same(total, total, {"parts": Parts(X, [X + 1])}) == 0.0
+    assert teach.assert_same(lambda first, second: first + second[0], lambda *p: p[0] + p[1][0], Parts(X, [X])) == 0.0
+    assert teach.assert_same(lambda found: found.values, lambda found: found[0], (X.max(dim=1),)) == 0.0
+    assert "2 values and 2 gradients agree" in capsys.readouterr().out

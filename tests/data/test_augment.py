@@ -5,8 +5,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageEnhance, ImageFilter
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from comm_lite.data import ImageAugment, blur, recolour, warp
+from comm_lite import _check
+from comm_lite.data import ImageAugment, TextAugment, blur, recolour, warp
+from comm_lite.worlds import VectorAugment
 
 KEEP = dict(
     crop_scale=(1.0, 1.0),
@@ -526,3 +529,71 @@ def test_views_of_no_images_have_their_size_and_wrong_sizes_are_refused():
         ImageAugment(size=0)
     with pytest.raises(TypeError, match="size must be an integer, got float"):
         warp(torch.rand(1, 3, 8, 8), boxes=torch.tensor([[0.0, 0.0, 1.0, 1.0]]), size=4.0)
+
+
+# ---------------------------------------------------------------- a range, and no waiting for a device
+
+OFF = ImageAugment(
+    crop_scale=(1.0, 1.0), crop_ratio=(1.0, 1.0), flip_chance=0.0, jitter_chance=0.0, gray_chance=0.0, blur_chance=0.0
+)
+
+
+def test_views_refuse_images_that_they_would_clamp():
+    images = torch.rand(4, 3, 8, 8, generator=seeded())
+    assert torch.allclose(OFF(images, generator=seeded()), images, atol=1e-6)
+    normal = (images - 0.5) / 0.25
+    for call in (
+        lambda: OFF(normal, generator=seeded()),
+        lambda: recolour(normal, brightness=torch.ones(4)),
+        lambda: blur(normal, sigma=torch.ones(4)),
+    ):
+        with pytest.raises(
+            ValueError, match=r"images must lie in \[0, 1\], got \[-\d.*, \d.*\]; normalise after the views"
+        ):
+            call()
+    images[1, 0, 0, 0] = torch.nan
+    with pytest.raises(ValueError, match=r"images must lie in \[0, 1\], got \[nan, nan\]"):
+        OFF(images, generator=seeded())
+
+
+def test_a_blur_refuses_widths_above_the_largest():
+    images = torch.rand(2, 3, 8, 8, generator=seeded())
+    with pytest.raises(ValueError, match="sigma must be at most largest, 1.0 pixels, got 2.0; raise"):
+        blur(images, sigma=torch.tensor([0.5, 2.0]), largest=1.0)
+    sigma = torch.tensor([0.5, 1.0])
+    assert torch.allclose(blur(images, sigma=sigma, largest=9.0), blur(images, sigma=sigma), atol=1e-6)
+
+
+class Waits(TorchDispatchMode):
+    """Names of operations that would hold up a device: values that are read, and data that is copied there."""
+
+    NAMES = {"_local_scalar_dense", "nonzero", "equal", "item", "lift_fresh", "lift_fresh_copy", "masked_select"}
+
+    def __init__(self):
+        super().__init__()
+        self.found, self.seen = [], 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        name = function.overloadpacket.__name__
+        masks = name.startswith("index") and any(i is not None and i.dtype == torch.bool for i in args[1])
+        self.seen += 1
+        if name in self.NAMES or masks:
+            self.found.append(name)
+        return function(*args, **(kwargs or {}))
+
+
+def test_no_view_waits_for_a_device(monkeypatch):
+    images, ids = torch.rand(6, 3, 16, 16), torch.arange(2, 14).view(2, 6)
+    vectors, mask, g = {"x1": torch.ones(4, 8)}, ids > 0, seeded()
+    view, short, noisy = ImageAugment(rotation=9.0), TextAugment(), VectorAugment()
+    wanted = view(images, generator=seeded(3))
+    monkeypatch.setattr(_check, "values_of", lambda value: False)  # as on a device
+    with Waits() as waits:
+        made = view(images, generator=seeded(3))
+        short(ids, mask, generator=g)
+        noisy(vectors, generator=g)
+    assert waits.seen > 50 and waits.found == []
+    assert torch.allclose(made, wanted, atol=1e-5)
+    with Waits() as waits:  # the guard sees what it looks for
+        images[ids.sum(1).repeat(3) > 1e6], torch.tensor([1.0]), images.sum().item()
+    assert {"lift_fresh", "_local_scalar_dense"} <= set(waits.found)

@@ -345,6 +345,16 @@ def test_negatives_need_a_phrase_they_can_change(data):
         minimal_pairs(data, "colour")
 
 
+def test_minimal_pairs_need_a_vocabulary_that_tells_their_captions_apart():
+    mute = make_captions(dataclasses.replace(SMALL, size=16, kinds=("one",), train=300), seed=0)
+    for kind in ("relation", "count"):
+        with pytest.raises(
+            ValueError, match="tokenizer must know the words .* got the same tokens for 50 of 50 .*; train"
+        ):
+            minimal_pairs(mute, kind, count=50)
+    assert len(minimal_pairs(mute, "attribute", count=5)) == 10  # these words it knows
+
+
 @pytest.mark.parametrize(
     ("change", "error", "text"),
     [

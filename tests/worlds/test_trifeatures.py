@@ -2,6 +2,7 @@ import math
 
 import pytest
 import torch
+from torch import Tensor
 
 from comm_lite.worlds import (
     COLOURS,
@@ -557,3 +558,49 @@ def paired(count=1, mapping=None):
 def test_wrong_input_is_refused(call, error, text):
     with pytest.raises(error, match=text):
         call()
+
+
+def many(shapes, renders):
+    """Images without pixels worth looking at: only their factors matter to pairing."""
+    factors = combinations()[torch.isin(combinations()[:, 0], torch.arange(shapes))].repeat_interleave(renders, 0)
+    return Images(torch.zeros(len(factors), 3, 1, 1, dtype=torch.uint8), factors)
+
+
+@pytest.mark.parametrize("self_pairs", [False, True])
+@pytest.mark.parametrize("biased", [False, True])
+def test_all_allowed_pairs_come_and_each_as_often(biased, self_pairs):
+    few = many(10, 1)
+    few = Images(few.pixels[::23], few.factors[::23])
+    mapping = torch.arange(10).roll(3)
+    wanted = {
+        (i, j)
+        for i, (shape, texture, _) in enumerate(few.factors.tolist())
+        for j, (other, _, colour) in enumerate(few.factors.tolist())
+        if shape == other and (self_pairs or i != j) and (not biased or mapping[texture] == colour)
+    }
+    more = {"mapping": mapping, "biased": biased, "self_pairs": self_pairs}
+    every = pair_up(few, None, generator=seeded(), **more).index.tolist()
+    assert len(every) == len(wanted) and {tuple(pair) for pair in every} == wanted
+    with pytest.raises(ValueError, match=f"allowed pairs, {len(wanted)}, got {len(wanted) + 1}; ask"):
+        pair_up(few, len(wanted) + 1, generator=seeded(), **more)
+    count = max(2, len(wanted) // 3)
+    often, draws, generator = dict.fromkeys(wanted, 0), 600, seeded(1)
+    for _ in range(draws):
+        some = [tuple(pair) for pair in pair_up(few, count, generator=generator, **more).index.tolist()]
+        assert len(set(some)) == count
+        for pair in some:
+            often[pair] += 1
+    share = count / len(wanted)
+    deviation = math.sqrt(draws * share * (1 - share))
+    assert max(abs(times - draws * share) for times in often.values()) < 4.5 * deviation
+
+
+def test_pairing_costs_what_is_asked_for(monkeypatch):
+    images = many(8, 30)  # 24 000 images, 72 million allowed pairs
+    largest = []
+    arange, nonzero = torch.randperm, Tensor.nonzero
+    monkeypatch.setattr(torch, "randperm", lambda n, **more: largest.append(n) or arange(n, **more))
+    monkeypatch.setattr(Tensor, "nonzero", lambda self, **more: largest.append(self.numel()) or nonzero(self, **more))
+    pairs = pair_up(images, 100, mapping=torch.arange(10), generator=seeded())
+    assert len(pairs) == 100 and max(largest, default=0) < 1_000_000
+    assert torch.equal(*images.factors[pairs.index][..., 0].unbind(1))

@@ -107,3 +107,13 @@ def test_only_plot_loads_matplotlib_and_plotly():
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             bad = [name for name in names if name.split(".")[0] in ("matplotlib", "plotly", "ipywidgets")]
             assert not bad, f"{path} imports {bad}"
+
+
+def test_the_style_leaves_the_templates_of_plotly_as_they_are():
+    before = plotly.io.templates["plotly_white"].to_plotly_json()
+    for _ in range(2):
+        use_style()
+    assert plotly.io.templates["plotly_white"].to_plotly_json() == before
+    assert (
+        plotly.io.templates["comm_lite"].layout.font.size == 14 != plotly.io.templates["plotly_white"].layout.font.size
+    )
