@@ -46,7 +46,7 @@ PUBLIC = {
         gaussian_vector imin measures mmi plug_in plug_in_bias posterior posterior_pid sinkhorn
     """,
     "comm_lite.book.plot": """
-        ATOMS COLOURS MARKERS atom_bars attention_map contrastive_batch embedding_map explore gallery gate_mixer
+        ATOMS COLOURS atom_bars attention_map contrastive_batch embedding_map explore gallery gate_mixer
         infonce_gradient iq_contour loss_curves loss_terms mi_bounds mixture_probe score_bars search_results
         sensor_angle slider use_style
     """,

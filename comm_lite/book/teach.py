@@ -30,15 +30,12 @@ def _shell():
 
 
 def record(name: str, value: Any, *, format: str | None = None) -> None:
-    r"""Store a result in the cell's output, for ``{glue:text}`name``` in the prose and for the tests.
+    r"""Store a result in the cell's output, if there is one, for ``{glue:text}`name``` in the prose and for the tests.
 
     Args:
         name: letters, digits, ``_`` and ``-``, beginning with a letter; once a chapter.
         value: a number, a string, a boolean, or lists and dicts of these; finite.
         format: how a number is written in the prose, such as ``".1f"``; default: as Python writes it.
-
-    Returns:
-        Nothing. Outside a notebook the value is checked and nothing is shown.
 
     Raises:
         TypeError: if ``value`` holds something else, such as a tensor.
@@ -91,13 +88,10 @@ def _require_json(name: str, value: Any) -> None:
 
 
 def show_source(obj: Any) -> None:
-    r"""Show the lines of a function, method or class as they run, without their docstrings.
+    r"""Show the lines of a function, method or class as they run, under their file, without docstrings.
 
     Args:
         obj: a function, method or class that was written in Python.
-
-    Returns:
-        Nothing; the source is displayed (printed, outside a notebook) under its file and line.
 
     Raises:
         TypeError: if ``obj`` has no Python source, as built-in functions and instances have none.

@@ -145,18 +145,9 @@ class Movies(Captioned):
     r"""(N, 3) whether each plot tells of love, of how it was filmed, of somebody missing."""
 
     @property
-    def posters(self) -> Tensor:
-        r"""(N, 3, H, W) uint8, the ``images``."""
-        return self.images
-
-    @property
     def plots(self) -> list[str]:
         r"""N texts, the ``captions``."""
         return self.captions
-
-    def labels(self, rows: Tensor | slice = slice(None)) -> dict[str, Tensor]:
-        r"""Return the labels of the four genres for the movies in ``rows``, each (len(rows),)."""
-        return {genre: label[rows] for genre, label in self.y.items()}
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from comm_lite import _check
+from comm_lite.worlds._sheets import look_up, pixel_points, shape_masks, tall_sheet
 
 SHAPES = ("triangle", "square", "plus", "circle", "tee", "rhombus", "pentagon", "star", "fivesquare", "trapezoid")
 TEXTURES = ("solid", "stripes", "grid", "hexgrid", "dots", "noise", "triangles", "zigzags", "rain", "pluses")
@@ -35,54 +35,6 @@ GREY = 0.5
 _BOX = 128 / 224  # the side of the box that a shape is drawn in, in canvas sides
 REACH = 1.18  # no shape reaches further from its centre, in half boxes; so none is ever cut by the border
 _TURN = math.pi / 4  # shapes and textures are turned by up to 45 degrees either way
-
-
-def _polygon(x: Tensor, y: Tensor, corners: list[tuple[float, float]]) -> Tensor:
-    r"""Even-odd rule: a point is inside when a ray to the right crosses the outline an odd number of times."""
-    inside = torch.zeros_like(x, dtype=torch.bool)
-    for (x1, y1), (x2, y2) in zip(corners, corners[1:] + corners[:1], strict=True):
-        if y1 != y2:
-            inside ^= ((y < y1) != (y < y2)) & (x < x1 + (y - y1) * (x2 - x1) / (y2 - y1))
-    return inside
-
-
-def _ring(corners: int, *radii: float) -> list[tuple[float, float]]:
-    r"""Corners on circles about the centre, the first on top, taking the radii in turn."""
-    turn = [2 * math.pi * k / corners for k in range(corners)]
-    return [(radii[k % len(radii)] * math.sin(t), -radii[k % len(radii)] * math.cos(t)) for k, t in enumerate(turn)]
-
-
-def shape_masks(x: Tensor, y: Tensor) -> Tensor:
-    r"""Return whether each point lies in each of the ten shapes.
-
-    Args:
-        x: coordinates in the box [-1, 1], to the right.
-        y: coordinates in the box [-1, 1], downward, of the shape of ``x``.
-
-    Returns:
-        (10, ``*x.shape``) booleans, in the order of `SHAPES`.
-
-    Example:
-        >>> middle = torch.zeros(1)
-        >>> shape_masks(middle, middle)[:, 0].all()
-        tensor(True)
-    """
-    ax, ay = x.abs(), y.abs()
-    third = 0.82 / 3
-    return torch.stack(
-        [
-            _polygon(x, y, _ring(3, 1.12)),
-            (ax < 0.82) & (ay < 0.82),
-            ((ax < 0.32) & (ay < 0.98)) | ((ay < 0.32) & (ax < 0.98)),
-            x**2 + y**2 < 0.92**2,
-            ((ay < 0.9) & (ax < 0.3)) | ((y > -0.9) & (y < -0.32) & (ax < 0.75)),
-            ax / 0.72 + ay / 1.12 < 1,
-            _polygon(x, y, _ring(5, 1.02)),
-            _polygon(x, y, _ring(10, 1.12, 0.5)),
-            (ax < 3 * third) & (ay < 3 * third) & ((ax < third) == (ay < third)),
-            _polygon(x, y, [(-0.5, -0.65), (0.5, -0.65), (0.95, 0.65), (-0.95, 0.65)]),
-        ]
-    )
 
 
 def _texture_masks(u: Tensor, v: Tensor, generator: torch.Generator) -> Tensor:
@@ -116,75 +68,6 @@ def _texture_masks(u: Tensor, v: Tensor, generator: torch.Generator) -> Tensor:
             ((cu.abs() < 0.13) & (cv.abs() < 0.38)) | ((cv.abs() < 0.13) & (cu.abs() < 0.38)),
         ]
     )
-
-
-def pixel_points(size: int, extent: float, oversample: int) -> tuple[Tensor, Tensor]:
-    r"""Return the centres of ``oversample`` squared points in each of ``size`` squared pixels.
-
-    Args:
-        size: pixels along a side.
-        extent: the pixels cover [-extent, extent] either way.
-        oversample: points along a side of a pixel.
-
-    Returns:
-        x and y, each (size * oversample, size * oversample).
-
-    Example:
-        >>> pixel_points(2, 1.0, 1)[0]
-        tensor([[-0.5000,  0.5000],
-                [-0.5000,  0.5000]])
-    """
-    line = (torch.arange(size * oversample) + 0.5) / (size * oversample) * 2 * extent - extent
-    y, x = torch.meshgrid(line, line, indexing="ij")
-    return x, y
-
-
-def tall_sheet(masks: Tensor, oversample: int) -> Tensor:
-    r"""Average the points of each pixel and stack the ten pictures into one sheet.
-
-    Args:
-        masks: (10, side * oversample, side * oversample) booleans.
-        oversample: points along a side of a pixel.
-
-    Returns:
-        (1, 1, 10 * side, side) numbers in [0, 1].
-
-    Example:
-        >>> tall_sheet(torch.ones(10, 8, 8, dtype=torch.bool), 4).shape
-        torch.Size([1, 1, 20, 2])
-    """
-    return F.avg_pool2d(masks.float()[:, None], oversample).reshape(1, 1, -1, masks.shape[-1] // oversample)
-
-
-def look_up(sheet: Tensor, picture: Tensor, angle: Tensor, shift: Tensor, size: int, scale: Tensor | float) -> Tensor:
-    r"""Turn and shift pictures of a sheet; points outside a picture take the value of its border.
-
-    Args:
-        sheet: (1, 1, K * side, side) K pictures, as `tall_sheet` stacks them.
-        picture: (B,) which of them.
-        angle: (B,) by how much each is turned, in radians.
-        shift: (B, 2) where the middle of the canvas lies in the picture, in half pictures.
-        size: side of the canvas in pixels.
-        scale: half pictures that half a canvas is long, a number or (B,).
-
-    Returns:
-        (B, 1, size, size) numbers in [0, 1].
-
-    Example:
-        >>> sheet = tall_sheet(torch.ones(10, 8, 8, dtype=torch.bool), 4)
-        >>> look_up(sheet, torch.tensor([3]), torch.zeros(1), torch.zeros(1, 2), 4, 1.0).shape
-        torch.Size([1, 1, 4, 4])
-    """
-    side = sheet.shape[-1]
-    count = sheet.shape[-2] // side
-    cos, sin = scale * torch.cos(angle), scale * torch.sin(angle)
-    line = (torch.arange(size, device=sheet.device) + 0.5) / size * 2 - 1
-    inside = 1 - 1 / side  # the centre of the outermost pixel
-    u = (cos[:, None] * line + shift[:, :1])[:, None, :] - (sin[:, None] * line)[:, :, None]
-    v = (sin[:, None] * line + shift[:, 1:])[:, None, :] + (cos[:, None] * line)[:, :, None]
-    v = v.clamp_(-inside, inside).add_((2 * picture + 1 - count).view(-1, 1, 1)).div_(count)
-    grid = torch.stack([u.clamp_(-inside, inside), v], dim=-1)  # (B, size, size, 2)
-    return F.grid_sample(sheet.expand(len(picture), -1, -1, -1), grid, align_corners=False)
 
 
 def render(factors: Tensor, *, size: int = 64, texture_period: float = 10.0, generator: torch.Generator) -> Tensor:

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from comm_lite import _check
-from comm_lite.worlds.render import COLOURS, GREY, REACH, look_up, pixel_points, shape_masks, tall_sheet
+from comm_lite.worlds._sheets import look_up, pixel_points, shape_masks, tall_sheet
+from comm_lite.worlds.render import COLOURS, GREY, REACH
 
 LARGEST = 0.5 / REACH
 """Half box of the largest object of which four fit side by side, however they are turned."""

@@ -106,8 +106,7 @@ def test_a_sample_is_what_the_contract_says(movies):
     assert x["text"].shape == x["text_mask"].shape == (2, SMALL.length) and x["text_mask"].dtype == torch.bool
     assert torch.equal(x["text"] != 0, x["text_mask"])
     assert list(y) == list(GENRES) and set(torch.cat(list(y.values())).tolist()) <= {0, 1}
-    assert torch.equal(movies.train.labels(slice(2))["Horror"], movies.train.y["Horror"][:2])
-    assert movies.train.posters.dtype == torch.uint8 and len(movies.train.plots) == len(movies.train) == 300
+    assert movies.train.images.dtype == torch.uint8 and len(movies.train.plots) == len(movies.train) == 300
 
 
 def test_batches_shuffle_with_a_generator_and_keep_the_order_without(movies):
@@ -120,13 +119,13 @@ def test_batches_shuffle_with_a_generator_and_keep_the_order_without(movies):
 
 def test_two_calls_agree_and_two_seeds_differ(movies):
     again, other = make_movies(SMALL, seed=0), make_movies(SMALL, seed=1)
-    assert torch.equal(again.test.posters, movies.test.posters) and again.test.plots == movies.test.plots
-    assert not torch.equal(other.test.posters, movies.test.posters) and other.test.plots != movies.test.plots
+    assert torch.equal(again.test.images, movies.test.images) and again.test.plots == movies.test.plots
+    assert not torch.equal(other.test.images, movies.test.images) and other.test.plots != movies.test.plots
 
 
 def test_strengths_move_labels_and_no_poster_or_plot(movies):
     weak = make_movies(MoviesConfig(size=16, train=300, validation=100, test=200, horror=0.2), seed=0)
-    assert torch.equal(weak.train.posters, movies.train.posters) and weak.train.plots == movies.train.plots
+    assert torch.equal(weak.train.images, movies.train.images) and weak.train.plots == movies.train.plots
     assert torch.equal(weak.train.y["Romance"], movies.train.y["Romance"])
     flipped = (weak.train.y["Horror"] != movies.train.y["Horror"]).float().mean()
     assert 0.15 < flipped < 0.35  # 1 - h2(0.243) = 0.2
@@ -135,7 +134,7 @@ def test_strengths_move_labels_and_no_poster_or_plot(movies):
 def test_splits_share_no_movie_and_the_vocabulary_is_that_of_training(movies):
     parts = [movies.train, movies.validation, movies.test]
     plots = [plot for part in parts for plot in part.plots]
-    pictures = {picture.numpy().tobytes() for part in parts for picture in part.posters}
+    pictures = {picture.numpy().tobytes() for part in parts for picture in part.images}
     assert len(plots) == len(set(plots)) == len(pictures) == 600
     assert not (movies.test.ids == movies.tokenizer.UNKNOWN).any()  # 300 plots hold every word
 

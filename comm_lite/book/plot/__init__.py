@@ -13,13 +13,12 @@ from comm_lite.book.plot.gradient import infonce_gradient
 from comm_lite.book.plot.measured import loss_terms, mi_bounds, mixture_probe
 from comm_lite.book.plot.mixing import gate_mixer, sensor_angle
 from comm_lite.book.plot.pid import ATOMS, atom_bars, iq_contour
-from comm_lite.book.plot.style import COLOURS, MARKERS, use_style
+from comm_lite.book.plot.style import COLOURS, use_style
 from comm_lite.book.plot.training import gallery, loss_curves, score_bars
 
 __all__ = [
     "ATOMS",
     "COLOURS",
-    "MARKERS",
     "atom_bars",
     "attention_map",
     "contrastive_batch",

@@ -20,9 +20,6 @@ def explore(figure: Callable[..., Any], **sliders: tuple[float, float, float] | 
         figure: takes the values by name and returns what is displayed, such as a Plotly figure; it keeps no state.
         sliders: ``name=(lowest, highest, start)`` for a slider of 20 steps, ``name="start"`` for a text box.
 
-    Returns:
-        Nothing.
-
     Raises:
         ValueError: if a slider is not three numbers, its start inside its range.
 

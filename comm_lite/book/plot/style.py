@@ -27,8 +27,6 @@ COLOURS: dict[str, str] = {
     "U2": "#56B4E9",
     "S": "#CC79A7",
 }
-# The same names by shape, for print in grey.
-MARKERS: dict[str, str] = {"Cross": "o", "FactorCL": "D", "Cross+Self": "s", "CoMM": "^", "SupCon": "v", "paper": "_"}
 # The kinds of traces that the book's pages can draw: tools/vendor_assets.py leaves the others out of plotly.js.
 TRACES = ("scatter", "bar", "heatmap", "contour")
 _CYCLE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]

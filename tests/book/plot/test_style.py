@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 import plotly.io
 import pytest
 
-from comm_lite.book.plot import COLOURS, MARKERS, use_style
+from comm_lite.book.plot import COLOURS, use_style
 
 matplotlib.use("agg")
 METHODS = ("Cross", "FactorCL", "Cross+Self", "CoMM", "SupCon", "paper")
@@ -28,8 +28,8 @@ def luminance(colour):
 
 
 def test_every_method_has_its_own_colour_and_marker():
-    assert set(METHODS) <= set(COLOURS) and set(METHODS) == set(MARKERS)
-    assert len({COLOURS[method] for method in METHODS}) == len({*MARKERS.values()}) == len(METHODS)
+    assert set(METHODS) <= set(COLOURS)
+    assert len({COLOURS[method] for method in METHODS}) == len(METHODS)
     assert len({COLOURS[atom] for atom in ("R", "U1", "U2", "S")}) == 4
 
 
@@ -85,7 +85,7 @@ def test_the_matplotlib_style_is_set_and_svg_is_deterministic(bundle, tmp_path):
     written = []
     for name in ("a.svg", "b.svg"):
         figure, axes = plt.subplots()
-        axes.plot([1, 2], color=COLOURS["CoMM"], marker=MARKERS["CoMM"])
+        axes.plot([1, 2], color=COLOURS["CoMM"])
         figure.savefig(tmp_path / name, metadata={"Date": None})
         plt.close(figure)
         written.append((tmp_path / name).read_bytes())
