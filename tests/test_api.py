@@ -20,8 +20,8 @@ PUBLIC = {
         LABELS METHODS Recipe Run SETTINGS SIDES STRENGTHS Setting TASKS build pretrain probe run unique_views
     """,
     "comm_lite.data": """
-        Batches Captioned Emoji ImageAugment Table TextAugment Tokenizer blur load_emoji recolour stream train_tokenizer
-        warp
+        Batches Captioned Emoji ImageAugment Table TextAugment Tokenizer VectorAugment blur load_emoji recolour stream
+        train_tokenizer warp
     """,
     "comm_lite.evaluate": """
         MinimalPairs Retrieval Score ZeroShot clip_score embed linear_probe minimal_pair_scores present
@@ -55,7 +55,7 @@ PUBLIC = {
     "comm_lite.worlds": """
         COLOURS CaptionSplits CaptionsConfig Described GENRES Images MovieSplits Movies MoviesConfig NEGATIVES Pairs
         Phrase Planted PlantedConfig PlantedSplits RELATIONS SHAPES TEXTURES TRIPLE_SOURCES Trifeatures
-        TrifeaturesConfig TripleSplits Triples TriplesConfig VectorAugment WORDINGS combinations draw_posters
+        TrifeaturesConfig TripleSplits Triples TriplesConfig WORDINGS combinations draw_posters
         draw_scenes exact_atoms hard_negative latent_joint lay_out make_captions make_movies make_triples
         minimal_pairs pair_up planted_vectors render trifeatures triple_bits
     """,

@@ -375,9 +375,9 @@ WRONG = {
             r"modalities must be at least 2, got 1; pass a larger",
         )
     ],
-    "worlds.VectorAugment": [
+    "data.VectorAugment": [
         Wrong(
-            lambda: worlds.VectorAugment(drop_chance=1.0),
+            lambda: data.VectorAugment(drop_chance=1.0),
             ValueError,
             r"drop_chance must lie in .*, got 1.0; pass a value",
         )

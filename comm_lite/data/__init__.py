@@ -2,6 +2,7 @@ r"""Data to train on: rows and their batches, random views, texts in tokens."""
 
 from comm_lite.data.augment import ImageAugment, blur, recolour, warp
 from comm_lite.data.augment_text import TextAugment
+from comm_lite.data.augment_vectors import VectorAugment
 from comm_lite.data.batches import Batches, Captioned, Table, stream
 from comm_lite.data.emoji import Emoji, load_emoji
 from comm_lite.data.tokenizer import Tokenizer, train_tokenizer
@@ -14,6 +15,7 @@ __all__ = [
     "Table",
     "TextAugment",
     "Tokenizer",
+    "VectorAugment",
     "blur",
     "load_emoji",
     "recolour",

@@ -3,7 +3,7 @@ r"""Worlds in which it is known what each modality tells about each task, by con
 from comm_lite.worlds.captions import CaptionsConfig, CaptionSplits, Described, make_captions, minimal_pairs
 from comm_lite.worlds.movies import GENRES, Movies, MoviesConfig, MovieSplits, exact_atoms, latent_joint, make_movies
 from comm_lite.worlds.phrases import NEGATIVES, RELATIONS, WORDINGS, Phrase, hard_negative
-from comm_lite.worlds.planted import Planted, PlantedConfig, PlantedSplits, VectorAugment, planted_vectors
+from comm_lite.worlds.planted import Planted, PlantedConfig, PlantedSplits, planted_vectors
 from comm_lite.worlds.posters import draw_posters
 from comm_lite.worlds.render import COLOURS, SHAPES, TEXTURES, combinations, render
 from comm_lite.worlds.scenes import draw_scenes, lay_out
@@ -36,7 +36,6 @@ __all__ = [
     "TripleSplits",
     "Triples",
     "TriplesConfig",
-    "VectorAugment",
     "combinations",
     "draw_posters",
     "draw_scenes",

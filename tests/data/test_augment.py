@@ -8,8 +8,7 @@ from PIL import Image, ImageEnhance, ImageFilter
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from comm_lite import _check
-from comm_lite.data import ImageAugment, TextAugment, blur, recolour, warp
-from comm_lite.worlds import VectorAugment
+from comm_lite.data import ImageAugment, TextAugment, VectorAugment, blur, recolour, warp
 
 KEEP = dict(
     crop_scale=(1.0, 1.0),
@@ -529,6 +528,20 @@ def test_views_of_no_images_have_their_size_and_wrong_sizes_are_refused():
         ImageAugment(size=0)
     with pytest.raises(TypeError, match="size must be an integer, got float"):
         warp(torch.rand(1, 3, 8, 8), boxes=torch.tensor([[0.0, 0.0, 1.0, 1.0]]), size=4.0)
+
+
+def test_views_add_noise_and_drop_coordinates():
+    x = {"x1": torch.full((50, 400), 3.0), "x2": torch.zeros(50, 4)}
+    view = VectorAugment(noise=0.5, drop_chance=0.25)(x, generator=torch.Generator().manual_seed(0))
+    gone = view["x1"] == 0
+    assert gone.float().mean().item() == pytest.approx(0.25, abs=0.01)
+    assert (view["x1"][~gone] - 3).std().item() == pytest.approx(0.5, abs=0.01)
+    same = VectorAugment(noise=0.0, drop_chance=0.0)(x, generator=torch.Generator().manual_seed(0))
+    assert all(torch.equal(same[name], x[name]) for name in x)
+    with pytest.raises(ValueError, match=r"x\['x1'\] must have shape \(B, D\), got \(3,\); bring"):
+        VectorAugment()({"x1": torch.ones(3)}, generator=torch.Generator())
+    with pytest.raises(TypeError, match=r"x must be a dictionary .*, got Tensor; pass"):
+        VectorAugment()(torch.ones(3, 4), generator=torch.Generator())
 
 
 # ---------------------------------------------------------------- a range, and no waiting for a device

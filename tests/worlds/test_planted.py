@@ -9,8 +9,9 @@ import torch
 from torch import nn
 
 from comm_lite import CoMM, TrainConfig, TwoTower, comm_loss, cross_self_loss, embed, fit, linear_probe, nt_xent
+from comm_lite.data import VectorAugment
 from comm_lite.nn import ConcatSelfAttention, TokenConverter
-from comm_lite.worlds import PlantedConfig, VectorAugment, planted_vectors
+from comm_lite.worlds import PlantedConfig, planted_vectors
 
 SMALL = PlantedConfig(width=16, train=4000, validation=10, test=20)
 
@@ -87,20 +88,6 @@ def test_batches_cover_the_rows():
     assert torch.equal(torch.cat([y["S"] for _, y in parts]), data.y["S"])
     shuffled = data.batches(8, generator=torch.Generator().manual_seed(0))
     assert len(list(shuffled)) == len(shuffled) == 2
-
-
-def test_views_add_noise_and_drop_coordinates():
-    x = {"x1": torch.full((50, 400), 3.0), "x2": torch.zeros(50, 4)}
-    view = VectorAugment(noise=0.5, drop_chance=0.25)(x, generator=torch.Generator().manual_seed(0))
-    gone = view["x1"] == 0
-    assert gone.float().mean().item() == pytest.approx(0.25, abs=0.01)
-    assert (view["x1"][~gone] - 3).std().item() == pytest.approx(0.5, abs=0.01)
-    same = VectorAugment(noise=0.0, drop_chance=0.0)(x, generator=torch.Generator().manual_seed(0))
-    assert all(torch.equal(same[name], x[name]) for name in x)
-    with pytest.raises(ValueError, match=r"x\['x1'\] must have shape \(B, D\), got \(3,\); bring"):
-        VectorAugment()({"x1": torch.ones(3)}, generator=torch.Generator())
-    with pytest.raises(TypeError, match=r"x must be a dictionary .*, got Tensor; pass"):
-        VectorAugment()(torch.ones(3, 4), generator=torch.Generator())
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 GREY = "#808080"  # stands out from a light page and from a dark one
 LEGEND = {"orientation": "h", "traceorder": "normal", "x": 0, "y": 1.0, "yanchor": "bottom"}  # under the title
 LEGEND |= {"font": {"size": 12}, "itemwidth": 30}
+BAR = {"bordercolor": GREY, "bgcolor": "rgba(128,128,128,0.25)", "activebgcolor": "rgba(128,128,128,0.6)"}  # a slider
 _AT_ONCE = {"mode": "immediate", "transition": {"duration": 0}}
 
 
@@ -58,9 +59,7 @@ def _bar(steps: list[str], active: int, prefix: str, suffix: str, below: int, be
         "len": 1,
         "font": {"size": 12},
         "tickcolor": GREY,
-        "bordercolor": GREY,
-        "bgcolor": "rgba(128,128,128,0.25)",
-        "activebgcolor": "rgba(128,128,128,0.6)",
+        **BAR,
     }
 
 

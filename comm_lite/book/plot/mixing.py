@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from comm_lite import _check
-from comm_lite.book.plot._layout import GREY, LEGEND, finding, same_names
+from comm_lite.book.plot._layout import BAR, LEGEND, finding, same_names
 from comm_lite.book.plot.frames import slider
 from comm_lite.book.plot.pid import ATOMS, atom_bars
 from comm_lite.book.plot.style import COLOURS
@@ -76,9 +76,7 @@ def gate_mixer(strengths: Mapping[str, float], *, positions: int | None = None) 
                 "ticklen": 0,
                 "minorticklen": 0,
                 "font": {"size": 11, "color": COLOURS[atom]},
-                "bordercolor": GREY,
-                "bgcolor": "rgba(128,128,128,0.25)",
-                "activebgcolor": "rgba(128,128,128,0.6)",
+                **BAR,
             }
         )
     return figure.update_layout(sliders=sliders, height=520, margin_b=240)
