@@ -38,8 +38,9 @@ PUBLIC = {
     """,
     "comm_lite.models": "CoMM TwoTower",
     "comm_lite.nn": """
-        AlexNetFeatures ConcatSelfAttention PatchConverter PerToken PretrainedCLIP ProjectionHead SmallCNN
-        TextTransformer TokenConverter load_weights save_weights sincos_2d
+        AlexNetFeatures ConcatSelfAttention PatchConverter PerToken PretrainedCLIP PretrainedImages
+        PretrainedTexts ProjectionHead SmallCNN TextTransformer TokenConverter cached_tokens load_weights
+        save_weights sincos_2d
     """,
     "comm_lite.pid": """
         Estimate GATES Gate PID PIDBatch additive batch broja broja_batch cluster combine gain_angle gaussian_scalar

@@ -507,6 +507,20 @@ WRONG = {
             r"model must be a transformers.CLIPModel, got Identity; load one with from_pretrained",
         )
     ],
+    "nn.PretrainedImages": [
+        Wrong(
+            lambda: parts.PretrainedImages(nn.Identity(), None),
+            ValueError,
+            "model must be one of .*, got Identity of type Identity; load it with PretrainedImages.from_pretrained",
+        ),
+    ],
+    "nn.PretrainedTexts": [
+        Wrong(
+            lambda: parts.PretrainedTexts(nn.Identity(), None),
+            ValueError,
+            "model must be one of .*, got Identity of type Identity; load it with PretrainedTexts.from_pretrained",
+        ),
+    ],
     "nn.ProjectionHead": [
         Wrong(
             lambda: parts.ProjectionHead(8, hidden=8, out=4)(torch.rand(2, 5)),
@@ -529,6 +543,13 @@ WRONG = {
         )
     ],
     "nn.TokenConverter": [Wrong(lambda: parts.TokenConverter(0, 8), ValueError, f"features {WHOLE}")],
+    "nn.cached_tokens": [
+        Wrong(
+            lambda: parts.cached_tokens(nn.Identity(), ["a"], "features"),
+            TypeError,
+            "tower must be a PretrainedImages or a PretrainedTexts, got Identity; load one with from_pretrained",
+        ),
+    ],
     "nn.load_weights": [
         Wrong(
             lambda: parts.load_weights(nn.Identity(), __file__, sha256="0" * 64),

@@ -59,6 +59,7 @@ IN_FUNCTIONS = {
     "threadpoolctl": ["comm_lite.evaluate"],
     "transformers": ["comm_lite.nn.pretrained"],
     "huggingface_hub": ["comm_lite.nn.pretrained"],
+    "PIL": ["comm_lite.nn.pretrained"],
     "tokenizers": ["comm_lite.data.tokenizer"],
     "safetensors": ["comm_lite.nn", "comm_lite.train"],
     "tqdm": ["comm_lite.train", "comm_lite.data.files"],
