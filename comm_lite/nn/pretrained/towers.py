@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from comm_lite import _check
+from comm_lite.nn.pretrained.base import Tower, load_tower
 
 # Kinds of model by what their configuration calls them, with the class that holds the tower alone.
 _IMAGES = {
@@ -29,45 +30,9 @@ _TEXTS = {
     "roberta": "RobertaModel",
     "xlm-roberta": "XLMRobertaModel",
 }
-_NOT_IN_TOKENS = ("pooler.", "post_layernorm.", "embeddings.mask_token")  # weights that no token depends on
 
 
-class _Tower(nn.Module):
-    r"""What both towers share: frozen and in ``eval()`` whatever is around them, or tuned."""
-
-    kinds: dict[str, str]
-
-    def __init__(self, model: nn.Module, *, tune: bool) -> None:
-        super().__init__()
-        kind = getattr(getattr(model, "config", None), "model_type", type(model).__name__)
-        if kind not in self.kinds or type(model).__name__ != self.kinds[kind]:
-            raise ValueError(
-                f"model must be one of {sorted(set(self.kinds.values()))}, got {type(model).__name__} of type {kind}; "
-                f"load it with {type(self).__name__}.from_pretrained"
-            )
-        self.model, self.tune = model, tune
-        self.dim: int = model.config.hidden_size
-        for name, parameter in model.named_parameters():
-            parameter.requires_grad_(tune and not name.removeprefix("vision_model.").startswith(_NOT_IN_TOKENS))
-        self.train()
-
-    def train(self, mode: bool = True) -> _Tower:
-        r"""Follow the model around this one if tuned; else stay in ``eval()``."""
-        return super().train(mode and self.tune)
-
-    def group(self, lr: float) -> dict[str, Any]:
-        r"""Return the tuned parameters as a group for an optimiser, with a learning rate of their own."""
-        _check.positive("lr", lr)
-        if not self.tune:
-            raise ValueError("a frozen tower has nothing to train, got tune=False; build it with tune=True")
-        return {"params": [p for p in self.parameters() if p.requires_grad], "lr": lr}
-
-    def _hidden(self, **inputs: Tensor) -> Tensor:
-        with torch.set_grad_enabled(self.tune and torch.is_grad_enabled()):
-            return self.model(**inputs).last_hidden_state
-
-
-class PretrainedImages(_Tower):
+class PretrainedImages(Tower):
     r"""Encode images by a pretrained CLIP, DINOv2 or ViT: one token a patch, without the model's own class token.
 
     The model's own preprocessing is done with tensors, on their device: resizing, cropping, normalising.
@@ -131,7 +96,7 @@ class PretrainedImages(_Tower):
         """
         from transformers import AutoImageProcessor
 
-        model, options = _load(name, _IMAGES, revision=revision, download=download)
+        model, options = load_tower(name, _IMAGES, revision=revision, download=download)
         return cls(model, AutoImageProcessor.from_pretrained(str(name), backend="pil", **options), tune=tune)
 
     def prepare(self, images: Tensor) -> Tensor:
@@ -157,10 +122,10 @@ class PretrainedImages(_Tower):
 
     def tokens(self, pixels: Tensor) -> Tensor:
         r"""Return tokens (B, L, D) of pixels that `prepare` returned."""
-        return self._hidden(pixel_values=pixels)[:, self._first :]
+        return self.hidden(pixel_values=pixels)[:, self._first :]
 
 
-class PretrainedTexts(_Tower):
+class PretrainedTexts(Tower):
     r"""Encode texts by a pretrained model of the BERT kind, a sentence encoder or CLIP's text tower: one token a word.
 
     As with our own `TextTransformer`, what stands in the padding is not looked at, and the tokens there are zero.
@@ -206,7 +171,7 @@ class PretrainedTexts(_Tower):
         """
         from transformers import AutoTokenizer
 
-        model, options = _load(name, _TEXTS, revision=revision, download=download)
+        model, options = load_tower(name, _TEXTS, revision=revision, download=download)
         return cls(model, AutoTokenizer.from_pretrained(str(name), **options), tune=tune)
 
     def tokenize(self, texts: Iterable[str], *, truncate: bool = False) -> tuple[Tensor, Tensor]:
@@ -241,50 +206,9 @@ class PretrainedTexts(_Tower):
         _check.shape("ids", ids, "B L")
         _check.integers("ids", ids)
         if mask is None:
-            return self._hidden(input_ids=ids, attention_mask=torch.ones_like(ids))
+            return self.hidden(input_ids=ids, attention_mask=torch.ones_like(ids))
         _check.mask("mask", mask, ids.shape)
         seen = mask | ~mask.any(1, keepdim=True)  # attention to nothing is undefined; such a row is zero below
         ids = ids.masked_fill(~mask, self.model.config.pad_token_id or 0)
-        tokens = self._hidden(input_ids=ids, attention_mask=seen.to(ids.dtype))
+        tokens = self.hidden(input_ids=ids, attention_mask=seen.to(ids.dtype))
         return tokens.masked_fill(~mask[:, :, None], 0.0)
-
-
-def _load(
-    name: str | Path, kinds: dict[str, str], *, revision: str | None, download: bool
-) -> tuple[nn.Module, dict[str, Any]]:
-    r"""The tower, and the options by which its processor or tokenizer is loaded from the same place."""
-    import transformers
-    from transformers.utils import logging
-
-    if download and (revision is None or len(revision) != 40):
-        raise ValueError(
-            f"revision must be a commit of 40 hexadecimal digits to download, got {revision!r}; take it from the "
-            f"model's page, so that everybody loads the same weights"
-        )
-    options = {"revision": revision or "main", "local_files_only": not download}
-    bars = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        config = transformers.AutoConfig.from_pretrained(str(name), **options)
-        if config.model_type not in kinds:
-            raise ValueError(
-                f"name must be a model of type {sorted(kinds)}, got {str(name)!r}, a {config.model_type}; "
-                f"choose another one"
-            )
-        made = getattr(transformers, kinds[config.model_type])
-        model, report = made.from_pretrained(str(name), output_loading_info=True, dtype=torch.float32, **options)
-    except OSError as error:
-        raise OSError(
-            f"name must be a model on this machine, got {str(name)!r} and found no complete one; pass a folder that "
-            f"holds its files, or download=True where there is a network"
-        ) from error
-    finally:
-        if bars:
-            logging.enable_progress_bar()
-    lost = [key for key in [*report["missing_keys"], *report["mismatched_keys"]] if "pooler" not in str(key)]
-    if lost:
-        raise ValueError(
-            f"name must hold every weight, got {str(name)!r} without {sorted(map(str, lost))[:3]}; these would be "
-            f"random numbers"
-        )
-    return model, options
