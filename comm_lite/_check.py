@@ -75,6 +75,14 @@ def whole(name: str, value: int, *, least: int = 1) -> None:
         raise ValueError(f"{name} must be at least {least}, got {value}; pass a larger one")
 
 
+def heads(dim: int, heads: int) -> None:
+    r"""Raise unless attention heads divide the width of a token."""
+    whole("heads", heads)
+    if dim % heads:
+        most = next(number for number in range(min(8, dim), 0, -1) if dim % number == 0)
+        raise ValueError(f"heads must divide dim, got heads={heads} and dim={dim}; choose for example heads={most}")
+
+
 def between(name: str, value: float, low: float, high: float) -> None:
     r"""Raise unless ``value`` is a number with ``low <= value <= high``."""
     if isinstance(value, bool) or not isinstance(value, Real):

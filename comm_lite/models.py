@@ -17,7 +17,7 @@ from comm_lite import _check
 from comm_lite.losses.clip import clip_loss
 from comm_lite.losses.comm import comm_terms
 from comm_lite.nn.encoding import Encoding, same_modalities
-from comm_lite.nn.modalities import ByModality, kept, mask_of, named
+from comm_lite.nn.modalities import ByModality, kept, mask_of, mean_of_real, named
 
 
 class CoMM(Encoding):
@@ -164,17 +164,8 @@ class TwoTower(Encoding):
 
     def fuse(self, tokens: Mapping[str, Tensor], keep: Iterable[str] | None = None) -> Tensor:
         r"""Return (B, kept * D) representations: the mean over real tokens of each kept modality, side by side."""
-        means = []
-        for name in kept(tokens, self.modalities, keep):
-            mask = mask_of(tokens, name)
-            if mask is None:
-                means.append(tokens[name].mean(1))
-            else:
-                weight = mask[:, :, None].to(tokens[name].dtype)
-                # where, not a product: padding may hold NaN
-                real = torch.where(mask[:, :, None], tokens[name], 0.0)
-                means.append(real.sum(1) / weight.sum(1).clamp(min=1))
-        return torch.cat(means, dim=1)
+        names = kept(tokens, self.modalities, keep)
+        return torch.cat([mean_of_real(tokens[name], mask_of(tokens, name)) for name in names], dim=1)
 
     def width(self, name: str) -> int:
         r"""Return the width D of one modality's part of a representation, as its converter tells."""

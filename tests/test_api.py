@@ -38,9 +38,10 @@ PUBLIC = {
     """,
     "comm_lite.models": "CoMM TwoTower",
     "comm_lite.nn": """
-        AlexNetFeatures ConcatSelfAttention PatchConverter PerToken PretrainedCLIP PretrainedImages
-        PretrainedTexts ProjectionHead SmallCNN TextTransformer TokenConverter cached_tokens load_weights
-        save_weights sincos_2d
+        AlexNetFeatures BilinearFusion ConcatFusion ConcatSelfAttention CrossAttentionFusion FiLMFusion
+        GatedCrossAttention LateFusion LowRankFusion PatchConverter PerToken PerceiverResampler PretrainedCLIP
+        PretrainedImages PretrainedTexts ProductFusion ProjectionHead QFormer SmallCNN TextTransformer TokenConverter
+        cached_tokens last_image load_weights qformer_mask save_weights sincos_2d
     """,
     "comm_lite.pid": """
         Estimate GATES Gate PID PIDBatch additive batch broja broja_batch cluster combine gain_angle gaussian_scalar

@@ -507,6 +507,40 @@ WRONG = {
             r"model must be a transformers.CLIPModel, got Identity; load one with from_pretrained",
         )
     ],
+    **{
+        f"nn.{name}": [
+            Wrong(
+                lambda name=name: getattr(parts, name)(["a", "a"], dim=8),
+                ValueError,
+                r"modalities must differ, got \['a', 'a'\]; name each of them once",
+            )
+        ]
+        for name in (
+            "BilinearFusion",
+            "ConcatFusion",
+            "CrossAttentionFusion",
+            "FiLMFusion",
+            "LateFusion",
+            "LowRankFusion",
+            "ProductFusion",
+        )
+    },
+    **{
+        f"nn.{name}": [
+            Wrong(
+                lambda name=name: getattr(parts, name)(9, heads=2),
+                ValueError,
+                "heads must divide dim, got heads=2 and dim=9; choose for example heads=3",
+            )
+        ]
+        for name in ("GatedCrossAttention", "PerceiverResampler", "QFormer")
+    },
+    "nn.last_image": [
+        Wrong(lambda: parts.last_image(torch.zeros(2), 1), ValueError, r"ids must have shape \(B, L\), got \(2,\)")
+    ],
+    "nn.qformer_mask": [
+        Wrong(lambda: parts.qformer_mask(1, 1, "mlm"), ValueError, r"mode must be one of \['itc', 'itm', 'itg'\], got")
+    ],
     "nn.PretrainedImages": [
         Wrong(
             lambda: parts.PretrainedImages(nn.Identity(), None),

@@ -62,3 +62,48 @@ class Block(nn.Module):
         mixed = attend(q, k, v, mask)
         tokens = (tokens[:, :1] if first_only else tokens) + self.out(mixed.transpose(1, 2).flatten(2))
         return tokens + self.mlp(self.norm2(tokens))
+
+
+class CrossAttention(nn.Module):
+    r"""Let tokens ask other tokens; a token that may see none of them gets zero, not a mean of everything.
+
+    Args:
+        dim: width D of the asking tokens and of the answer.
+        heads: attention heads; must divide ``dim``.
+        given: width of the tokens that answer; None for D.
+    """
+
+    def __init__(self, dim: int, heads: int, *, given: int | None = None) -> None:
+        super().__init__()
+        given = dim if given is None else given
+        self.heads = heads
+        self.norm_asking, self.norm_given = nn.LayerNorm(dim), nn.LayerNorm(given)
+        self.query, self.key_value = nn.Linear(dim, dim), nn.Linear(given, 2 * dim)
+        self.out = nn.Linear(dim, dim)
+
+    def forward(self, asking: Tensor, given: Tensor, mask: Tensor | None = None) -> Tensor:
+        r"""Return answers (B, Lq, D); ``mask`` (B, Lq or 1, L) is True where a token may look, None for everywhere."""
+        q = self.query(self.norm_asking(asking)).unflatten(2, (self.heads, -1)).transpose(1, 2)
+        kv = self.key_value(self.norm_given(given)).unflatten(2, (2, self.heads, -1))
+        k, v = kv.permute(2, 0, 3, 1, 4)  # (B, heads, L, d) each
+        if mask is None:
+            return self.out(attend(q, k, v, None).transpose(1, 2).flatten(2))
+        some = mask.any(2, keepdim=True)  # (B, Lq or 1, 1)
+        mixed = attend(q, k, v, (mask | ~some)[:, None])
+        return self.out(mixed.transpose(1, 2).flatten(2)).masked_fill(~some, 0.0)
+
+
+def feed_forward(dim: int) -> nn.Sequential:
+    r"""Return the part of a transformer layer that acts on each token alone.
+
+    Args:
+        dim: width D of a token.
+
+    Returns:
+        A normalisation and two linear maps with GELU between, from (B, L, D) to (B, L, D).
+
+    Example:
+        >>> feed_forward(8)(torch.rand(1, 2, 8)).shape
+        torch.Size([1, 2, 8])
+    """
+    return nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim))

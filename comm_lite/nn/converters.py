@@ -71,11 +71,12 @@ class PatchConverter(nn.Module):
 
 
 class TokenConverter(nn.Module):
-    r"""Turn a vector or a sequence of features into tokens by one linear map.
+    r"""Turn a vector or a sequence of features into tokens by one linear map, or by two with GELU between.
 
     Args:
         features: width F of the features.
         dim: width D of a token.
+        hidden: width between two maps; None for one map.
 
     Returns (of a call):
         (B, 1, D) tokens for a vector (B, F), (B, L, D) tokens for a sequence (B, L, F).
@@ -83,21 +84,28 @@ class TokenConverter(nn.Module):
     Example:
         >>> TokenConverter(10, 64)(torch.rand(2, 7, 10)).shape
         torch.Size([2, 7, 64])
+
+    Source: as the projector between an image encoder and a language model, Liu et al. (2023), LLaVA, with one map, and
+    Liu et al. (2024), LLaVA-1.5, with two.
     """
 
-    def __init__(self, features: int, dim: int) -> None:
+    def __init__(self, features: int, dim: int, *, hidden: int | None = None) -> None:
         super().__init__()
         _check.whole("features", features)
         _check.whole("dim", dim)
-        self.dim = dim
-        self.project = nn.Linear(features, dim)
+        self.features, self.dim = features, dim
+        if hidden is None:
+            self.project: nn.Module = nn.Linear(features, dim)
+        else:
+            _check.whole("hidden", hidden)
+            self.project = nn.Sequential(nn.Linear(features, hidden), nn.GELU(), nn.Linear(hidden, dim))
 
     def forward(self, features: Tensor) -> Tensor:
         r"""Return tokens (B, L, D) of features (B, L, F), or (B, 1, D) of (B, F)."""
         _check.is_tensor("features", features)
-        if features.ndim not in (2, 3) or features.shape[-1] != self.project.in_features:
+        if features.ndim not in (2, 3) or features.shape[-1] != self.features:
             raise ValueError(
-                f"features must have shape (B, {self.project.in_features}) or (B, L, {self.project.in_features}), "
+                f"features must have shape (B, {self.features}) or (B, L, {self.features}), "
                 f"got {tuple(features.shape)}; build the converter with the encoder's width"
             )
         return self.project(features[:, None] if features.ndim == 2 else features)

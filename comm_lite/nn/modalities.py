@@ -151,6 +151,28 @@ def kept(tokens: Mapping[str, Tensor], modalities: list[str], keep: Iterable[str
     return keep
 
 
+def mean_of_real(tokens: Tensor, mask: Tensor | None) -> Tensor:
+    r"""Return the mean over the real tokens of each row; zero where there is none.
+
+    Args:
+        tokens: (B, L, D).
+        mask: (B, L), True at real tokens, or None where all are real.
+
+    Returns:
+        (B, D).
+
+    Example:
+        >>> import torch
+        >>> mean_of_real(torch.tensor([[[1.0], [3.0], [9.0]]]), torch.tensor([[True, True, False]]))
+        tensor([[2.]])
+    """
+    if mask is None:
+        return tokens.mean(1)
+    weight = mask[:, :, None].to(tokens.dtype)
+    real = tokens.masked_fill(~mask[:, :, None], 0.0)  # not a product: padding may hold NaN
+    return real.sum(1) / weight.sum(1).clamp(min=1)
+
+
 def mask_of(tokens: Mapping[str, Tensor], name: str) -> Tensor | None:
     r"""Return the mask that stands beside a modality.
 

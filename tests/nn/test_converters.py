@@ -50,7 +50,18 @@ def test_vectors_become_one_token_and_sequences_one_each():
     assert torch.allclose(converter(sequence[:, 3])[:, 0], tokens[:, 3], atol=1e-6)
 
 
-@pytest.mark.parametrize("converter", [PatchConverter(6, 8), TokenConverter(6, 8)], ids=["patches", "tokens"])
+def test_two_maps_have_a_bend_between_them():
+    converter, x = TokenConverter(6, 8, hidden=10), torch.randn(2, 7, 6)
+    first, _, second = converter.project
+    bent = x @ first.weight.T + first.bias
+    bent = bent * 0.5 * (1 + torch.erf(bent / math.sqrt(2)))
+    assert torch.allclose(converter(x), bent @ second.weight.T + second.bias, atol=1e-6)
+
+
+MADE = [PatchConverter(6, 8), TokenConverter(6, 8), TokenConverter(6, 8, hidden=10)]
+
+
+@pytest.mark.parametrize("converter", MADE, ids=["patches", "tokens", "two maps"])
 def test_gradient_and_mates(converter):
     x = torch.randn(3, 6, 2, 2) if isinstance(converter, PatchConverter) else torch.randn(3, 7, 6)
     tokens = converter(x)
@@ -78,6 +89,7 @@ def test_codes_follow_the_dtype_of_the_tokens():
         (lambda: PatchConverter(4, 10), ValueError, "dim must be a multiple of 4, got 10"),
         (lambda: PatchConverter(4, 8)(torch.rand(2, 4, 8)), ValueError, r"features must have shape \(B, C, H, W\)"),
         (lambda: TokenConverter(0, 8), ValueError, "features must be at least 1, got 0"),
+        (lambda: TokenConverter(4, 8, hidden=0), ValueError, "hidden must be at least 1, got 0"),
         (lambda: TokenConverter(4, "8"), TypeError, "dim must be an integer, got str"),
         (lambda: TokenConverter(4, 8)([1.0]), TypeError, "features must be a torch.Tensor, got list"),
         (

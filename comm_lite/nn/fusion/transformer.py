@@ -1,4 +1,4 @@
-r"""Fusion: from the tokens of several modalities to one vector, for any subset of the modalities."""
+r"""One transformer over the tokens of all modalities: CoMM's fusion, and with more layers what is called early."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 from comm_lite import _check
 from comm_lite.nn.attention import Block
-from comm_lite.nn.modalities import ByModality, kept, mask_of, modality_names
+from comm_lite.nn.fusion.base import Fusion
+from comm_lite.nn.modalities import ByModality
 
 
-class ConcatSelfAttention(nn.Module):
+class ConcatSelfAttention(Fusion):
     r"""Fuse modalities by self-attention over all their tokens, read out at a learnt first token (CLS).
 
     Tokens of modalities that are not kept are left out of the sequence. Padding never takes part: where a modality
@@ -43,15 +44,9 @@ class ConcatSelfAttention(nn.Module):
     """
 
     def __init__(self, modalities: Iterable[str], *, dim: int, layers: int = 1, heads: int = 8) -> None:
-        super().__init__()
-        self.modalities = modality_names("modalities", modalities)
-        for name, value in (("dim", dim), ("layers", layers), ("heads", heads)):
-            _check.whole(name, value)
-        if dim % heads:
-            raise ValueError(
-                f"heads must divide dim, got heads={heads} and dim={dim}; choose for example heads={_largest(dim)}"
-            )
-        self.dim = dim
+        super().__init__(modalities, dim)
+        _check.whole("layers", layers)
+        _check.heads(dim, heads)
         self.cls = nn.Parameter(torch.randn(dim))
         self.kind = ByModality("kind", {name: nn.Parameter(0.02 * torch.randn(dim)) for name in self.modalities})
         self.blocks = nn.ModuleList(Block(dim, heads) for _ in range(layers))
@@ -62,22 +57,9 @@ class ConcatSelfAttention(nn.Module):
 
         ``keep``, the equation's K, may be None: then all that is present is fused.
         """
-        names = kept(tokens, self.modalities, keep)
-        parts, masks = [], []
-        for name in names:
-            part = tokens[name]
-            _check.shape(f"tokens[{name!r}]", part, "B L D")
-            _check.rows(f"tokens[{name!r}]", part, len(tokens[names[0]]))
-            if part.shape[-1] != self.dim:
-                raise ValueError(
-                    f"tokens[{name!r}] must have width {self.dim}, got shape {tuple(part.shape)}; "
-                    f"give the converter the same dim as the fusion"
-                )
-            mask = mask_of(tokens, name)
-            if mask is not None:  # attention weighs padding with 0, but 0 * NaN is NaN
-                part = part.masked_fill(~mask[:, :, None], 0.0)
-            parts.append(part + self.kind[name].to(part.dtype))
-            masks.append(mask)
+        found = self.parts(tokens, keep)
+        parts = [part + self.kind[name].to(part.dtype) for name, (part, _) in found.items()]
+        masks = [mask for _, mask in found.values()]
         batch = len(parts[0])
         first = self.cls.to(parts[0].dtype).expand(batch, 1, -1)
         sequence = torch.cat([first, *parts], dim=1)  # H_K (B, 1 + sum of L, D)
@@ -90,7 +72,3 @@ class ConcatSelfAttention(nn.Module):
             # only the first token is read out, so the last layer computes no other
             sequence = block(sequence, present, first_only=depth == len(self.blocks) - 1)
         return self.norm(sequence[:, 0])  # (eq-fusion)
-
-
-def _largest(dim: int) -> int:
-    return next(heads for heads in range(min(8, dim), 0, -1) if dim % heads == 0)
