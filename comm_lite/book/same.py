@@ -153,7 +153,7 @@ def _call(name: str, function: Callable[..., Any], inputs: Any, grad: bool) -> _
         )
     generator, total = torch.Generator().manual_seed(0), 0.0
     for value in values.values():
-        parts = torch.view_as_real(value) if value.is_complex() else value
+        parts = torch.view_as_real(value.resolve_conj()) if value.is_complex() else value
         weights = torch.rand(parts.shape, generator=generator, dtype=torch.float64) + 0.5 if parts.ndim else 1.0
         if value.requires_grad:
             total = total + (parts.double() * weights).sum()

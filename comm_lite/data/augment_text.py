@@ -41,6 +41,6 @@ class TextAugment:
                 f"take it from the tokenizer"
             )
         stays = torch.rand(ids.shape, generator=generator, device=ids.device) >= self.drop_chance
-        stays[:, :1] = True
+        stays[:, :1].fill_(True)
         mask = mask & stays
         return ids * mask, mask

@@ -445,7 +445,7 @@ def augment(**changes):
     ("call", "error", "text"),
     [
         (warped([[0.0]]), TypeError, "images must be a torch.Tensor, got list"),
-        (warped(torch.rand(3, 8, 8)), ValueError, r"images must have shape \(B, C, H, W\), got \(3, 8, 8\)"),
+        (warped(torch.rand(3, 8, 8)), ValueError, r"images must have shape \(B, 3, H, W\), got \(3, 8, 8\)"),
         (
             warped(torch.zeros(2, 3, 8, 8, dtype=torch.uint8)),
             TypeError,
@@ -465,7 +465,7 @@ def augment(**changes):
         (coloured(saturation=1.0), TypeError, "saturation must be a torch.Tensor, got float"),
         (coloured(hue=torch.ones(1)), ValueError, r"hue must have shape \(2,\)"),
         (coloured(gray=torch.ones(2)), TypeError, "gray must be boolean, .* got torch.float32"),
-        (blurred(torch.ones(2), torch.rand(2, 8, 8)), ValueError, r"images must have shape \(B, C, H, W\)"),
+        (blurred(torch.ones(2), torch.rand(2, 8, 8)), ValueError, r"images must have shape \(B, 3, H, W\)"),
         (blurred(torch.ones(3)), ValueError, r"sigma must have shape \(2,\)"),
         (blurred(1.0), TypeError, "sigma must be a torch.Tensor, got float"),
         (blurred(torch.tensor([1.0, -0.5])), ValueError, "sigma must be at least 0 pixels, got -0.5"),
@@ -488,7 +488,7 @@ def augment(**changes):
         (
             lambda: ImageAugment()(torch.rand(3, 8, 8), generator=seeded()),
             ValueError,
-            r"must have shape \(B, C, H, W\)",
+            r"must have shape \(B, 3, H, W\)",
         ),
     ],
 )
