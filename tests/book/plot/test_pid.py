@@ -28,7 +28,7 @@ def test_more_rows_take_more_room():
 def test_bars_refuse_rows_without_their_atoms():
     with pytest.raises(ValueError, match=r"rows\['AND'\] must hold \['R', 'U1', 'U2', 'S'\], got \['R'\]; pass the"):
         atom_bars({"AND": {"R": 1.0}}, title="t", alt="a")
-    with pytest.raises(ValueError, match="rows must name at least one"):
+    with pytest.raises(ValueError, match="rows must hold at least one"):
         atom_bars({}, title="t", alt="a")
 
 

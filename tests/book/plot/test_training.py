@@ -67,7 +67,7 @@ def test_without_a_paper_there_are_no_diamonds():
         (lambda: gallery(torch.rand(2, 3, 4, 4), columns=2, titles=["one"]), "got 2 images and 1 titles"),
         (lambda: gallery(torch.rand(2, 4, 4), columns=2), r"images must have shape \(N, C, H, W\)"),
         (lambda: gallery(torch.rand(2, 3, 4, 4), columns=0), "columns must be at least 1"),
-        (lambda: loss_curves({}, title="t"), "losses must name at least one"),
+        (lambda: loss_curves({}, title="t"), "losses must hold at least one"),
         (lambda: bars(chance={"R": 10.0}), r"scores\['Cross'\] must name only \['R'\], got unknown \['S'\]"),
     ],
 )
