@@ -222,8 +222,7 @@ class TwoTower(Encoding):
             >>> list(terms), bool(loss == terms["image-text"])
             (['image-text'], True)
         """
-        if not isinstance(temperature, Tensor):
-            _check.positive("temperature", temperature)
+        _check.temperature("temperature", temperature)
         sides = []
         for view in (view1,) if view2 is None else (view1, view2):
             tokens = self.encode(view)

@@ -35,11 +35,7 @@ class TextAugment:
         r"""Return ids (B, L) with words left out, and the mask (B, L) of those that stayed."""
         _check.shape("ids", ids, "B L")
         _check.integers("ids", ids)
-        if not isinstance(mask, Tensor) or mask.dtype != torch.bool or mask.shape != ids.shape:
-            raise ValueError(
-                f"mask must be boolean with shape {tuple(ids.shape)}, got {getattr(mask, 'dtype', type(mask))}; "
-                f"take it from the tokenizer"
-            )
+        _check.mask("mask", mask, ids.shape)
         stays = torch.rand(ids.shape, generator=generator, device=ids.device) >= self.drop_chance
         stays[:, :1].fill_(True)
         mask = mask & stays
