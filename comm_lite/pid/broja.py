@@ -77,7 +77,8 @@ def broja(p: ArrayLike, *, method: str = "barrier", tolerance: float = 1e-8) -> 
     found = least_information(p1, p2, tolerance=tolerance, method=method)
     warn_unless_certified(found.gap)
     told = informations(p1, p2, kept.reshape(-1, kept.shape[2]))
-    return PID.from_least(*told, found.nats, gap=found.gap / math.log(2), joint=found.joint(p1, p2))
+    more = {"gap": found.gap / math.log(2), "joint": found.joint(p1, p2)}
+    return PID.from_least(*told, found.nats, **more)  # (eq-pid-atoms)
 
 
 def broja_batch(p: Tensor, *, tolerance: float = 1e-8) -> PIDBatch:
