@@ -155,4 +155,4 @@ def test_a_decomposition_prints_a_table_with_units():
     assert "sum 0.8113 bits, 0.3113 without synergy; " in str(found)
     assert str(PID(0.1, 0, 0, 0, 2e-9)).endswith("without synergy; error at most 2e-09 bits")
     assert repr(PID(1, 0, 0.25, -1e-9)) == "PID(R 1.0000, U1 0.0000, U2 0.2500, S 0.0000 bits)"
-    assert found.union == found.total - found.synergy
+    assert found.union == pytest.approx(found.total - found.synergy, abs=1e-12)
