@@ -398,7 +398,7 @@ def test_a_warning_of_the_book_stops_the_build_and_leaves_no_page(root, chapter,
 
 
 def test_a_page_shows_recorded_numbers_as_they_were_formatted(root, chapter):
-    record = "from comm_lite import teach\nteach.record('share', 71.6, format='.2f')\n"
+    record = "from comm_lite.book import teach\nteach.record('share', 71.6, format='.2f')\n"
     record += "teach.record('n', 7)\nteach.record('word', 'it is')"
     prose = "# One\n\nA {glue:text}`share`, B {glue:}`n`, C {glue:text}`word`, D {glue:text}`share:.1f`."
     write(root / chapter, prose, PARAMETERS, record)
