@@ -61,7 +61,10 @@ PUBLIC = {
         draw_scenes exact_atoms hard_negative latent_joint lay_out make_captions make_movies make_triples
         minimal_pairs pair_up planted_vectors render trifeatures triple_bits
     """,
-    "comm_lite.train": "History Muon PlateauWarning TrainConfig fit orthogonalise parameter_groups",
+    "comm_lite.train": """
+        Checkpoints History Muon PlateauWarning TrainConfig fit jsonl_writer latest_checkpoint load orthogonalise
+        parameter_groups save tensorboard_writer
+    """,
 }
 
 

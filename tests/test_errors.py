@@ -5,6 +5,7 @@ The full set of refusals of a module is in its own test; here stands at least on
 
 import inspect
 import re
+import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -42,6 +43,12 @@ def pictures():
 
 def pairs():
     return worlds.Pairs(pictures(), torch.zeros(5, 2, dtype=torch.long), torch.arange(10))
+
+
+def without_tensorboard():
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setitem(sys.modules, "torch.utils.tensorboard", None)
+        train.tensorboard_writer("never-written")
 
 
 def declaring(**roles):
@@ -619,7 +626,7 @@ WRONG = {
         Wrong(
             lambda: train.TrainConfig(precision="float8"),
             ValueError,
-            r"precision must be one of \['float32', 'bfloat16'\], got 'float8'; choose one of these",
+            r"precision must be one of \['float32', 'bfloat16', 'float16'\], got 'float8'; choose one of these",
         )
     ],
     "train.parameter_groups": [
@@ -640,6 +647,40 @@ WRONG = {
             ),
             train.PlateauWarning,
             r"the loss is 1.000 after 25% of the steps, within 2 % of 1.000, that of a model that .*; raise lr",
+        )
+    ],
+    "train.Checkpoints": [Wrong(lambda: train.Checkpoints("runs", keep=0), ValueError, f"keep {WHOLE}")],
+    "train.latest_checkpoint": [
+        Wrong(
+            lambda: train.latest_checkpoint(__file__),
+            ValueError,
+            r"folder must be .*, got the file .*; pass its folder",
+        )
+    ],
+    "train.save": [
+        Wrong(
+            lambda: train.save(nn.Linear(2, 1), "never-written", {"width": Z}),
+            TypeError,
+            r"a model must hold tensors and what JSON can hold, got .*Tensor is not JSON serializable; let evaluate",
+        )
+    ],
+    "train.load": [
+        Wrong(
+            lambda: train.load(__file__, nn.Linear),
+            ValueError,
+            r"must be a whole model, got another thing .*; take one",
+        )
+    ],
+    "train.jsonl_writer": [
+        Wrong(
+            lambda: train.jsonl_writer("nowhere/log.jsonl"),
+            FileNotFoundError,
+            r"found none at nowhere/log.jsonl; make it",
+        )
+    ],
+    "train.tensorboard_writer": [
+        Wrong(
+            without_tensorboard, ImportError, r"must have the package tensorboard, got .*; pip install it or use jsonl"
         )
     ],
     "train.Muon": [

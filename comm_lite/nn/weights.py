@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from comm_lite import _check
 from comm_lite._files import write_atomically
@@ -37,21 +37,72 @@ def save_weights(model: nn.Module, path: str | Path) -> str:
     """
     from safetensors.torch import save
 
-    tensors, again = {}, _again(model)
-    for name, value in model.state_dict().items():
-        if name not in again:
-            tensors[name] = (value.half() if value.is_floating_point() else value).cpu().contiguous()
-            _check.finite(f"{name} in half precision", tensors[name])
+    tensors, again = tensors_of(model)
+    for name, value in tensors.items():
+        tensors[name] = value.half() if value.is_floating_point() else value
+        _check.finite(f"{name} in half precision", tensors[name])
     content = save(tensors, {"again": json.dumps(again)} if again else None)
     write_atomically(path, content)
     return hashlib.sha256(content).hexdigest()
 
 
-def _again(model: nn.Module) -> dict[str, str]:
-    r"""The first name of each tensor that stands in the model under a further name."""
+def tensors_of(model: nn.Module) -> tuple[dict[str, Tensor], dict[str, str]]:
+    r"""Collect what a model holds, each tensor once.
+
+    Args:
+        model: whose parameters and buffers.
+
+    Returns:
+        The tensors by name, on the CPU, and for each further name of a shared one the name under which it stands.
+
+    Example:
+        >>> line = nn.Linear(2, 1, bias=False)
+        >>> tensors, again = tensors_of(nn.ModuleList([line, line]))
+        >>> list(tensors), again
+        (['0.weight'], {'1.weight': '0.weight'})
+    """
     first: dict[int, str] = {}
     names = {name: first.setdefault(id(value), name) for name, value in model.state_dict(keep_vars=True).items()}
-    return {name: owner for name, owner in names.items() if name != owner}
+    tensors = {name: value.cpu().contiguous() for name, value in model.state_dict().items() if names[name] == name}
+    return tensors, {name: owner for name, owner in names.items() if name != owner}
+
+
+def fill(model: nn.Module, tensors: dict[str, Tensor], again: dict[str, str], source: str) -> None:
+    r"""Put what `tensors_of` collected into a model built as the one it came from.
+
+    Args:
+        model: what is filled.
+        tensors: by name.
+        again: the further names of shared ones.
+        source: where they came from, for the error.
+
+    Raises:
+        ValueError: if names, shapes or what is shared differ; nothing is changed then.
+
+    Example:
+        >>> line = nn.Linear(2, 1)
+        >>> fill(line, *tensors_of(nn.Linear(2, 1)), "another")
+    """
+    wanted = model.state_dict()
+    tensors = tensors | {name: tensors[owner] for name, owner in again.items() if owner in tensors}
+    differ = sorted(
+        name
+        for name in tensors.keys() | wanted.keys()
+        if name not in tensors or name not in wanted or tensors[name].shape != wanted[name].shape
+    )
+    if differ:
+        raise ValueError(
+            f"model must be built as the one in {source}, got {len(differ)} weights that differ in name or "
+            f"shape, such as {differ[0]}; build it with the sizes it was saved with"
+        )
+    untied = sorted(set(again.items()) ^ set(tensors_of(model)[1].items()))
+    if untied:
+        raise ValueError(
+            f"model must share the weights that are shared in {source}, got a difference at {untied[0][0]}; "
+            f"build it with one module in the same places"
+        )
+    with torch.no_grad():
+        model.load_state_dict(tensors)
 
 
 def load_weights(model: nn.Module, path: str | Path, *, sha256: str) -> nn.Module:
@@ -91,24 +142,5 @@ def load_weights(model: nn.Module, path: str | Path, *, sha256: str) -> nn.Modul
         )
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
     again = json.loads(header.get("__metadata__", {}).get("again", "{}"))
-    tensors, wanted = load(content), model.state_dict()
-    tensors |= {name: tensors[owner] for name, owner in again.items()}
-    differ = sorted(
-        name
-        for name in tensors.keys() | wanted.keys()
-        if name not in tensors or name not in wanted or tensors[name].shape != wanted[name].shape
-    )
-    if differ:
-        raise ValueError(
-            f"model must be built as the one in {Path(path).name}, got {len(differ)} weights that differ in name or "
-            f"shape, such as {differ[0]}; build it with the sizes it was saved with"
-        )
-    untied = sorted(set(again.items()) ^ set(_again(model).items()))
-    if untied:
-        raise ValueError(
-            f"model must share the weights that are shared in {Path(path).name}, got a difference at {untied[0][0]}; "
-            f"build it with one module in the same places"
-        )
-    with torch.no_grad():
-        model.load_state_dict(tensors)
+    fill(model, load(content), again, Path(path).name)
     return model.eval()

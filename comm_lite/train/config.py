@@ -1,9 +1,8 @@
-r"""How to train, and what was measured while training."""
+r"""How to train."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from comm_lite import _check
 
@@ -24,8 +23,13 @@ class TrainConfig:
     r"""Largest learning rate of `Muon`, which then trains the convolution kernels; None leaves them to AdamW."""
     clip_norm: float | None = None
     r"""Largest norm of the gradient of all parameters together; None clips nothing."""
+    accumulate: int = 1
+    r"""Batches whose gradients are averaged, by samples, into one step. For a contrastive loss that is no large batch:
+    a sample meets only the negatives of its own batch."""
     precision: str = "float32"
-    r"""``"float32"``, or ``"bfloat16"`` for autocast: faster where the chip multiplies it."""
+    r"""``"float32"``, or ``"bfloat16"`` or ``"float16"`` for autocast: faster where the chip multiplies it. In float16
+    the loss is scaled up so that small gradients survive; a step in which that overflows is skipped, and each step
+    waits for the device."""
     device: str = "cpu"
     r"""Where model and batches go, such as ``"cpu"`` or ``"cuda"``."""
     alarm: float = 0.25
@@ -35,27 +39,12 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         _check.whole("epochs", self.epochs)
+        _check.whole("accumulate", self.accumulate)
         _check.positive("lr", self.lr)
         _check.between("weight_decay", self.weight_decay, 0.0, float("inf"))
         _check.between("warmup", self.warmup, 0.0, 1.0)
         for name in ("kernel_lr", "clip_norm"):
             if getattr(self, name) is not None:
                 _check.positive(name, getattr(self, name))
-        _check.one_of("precision", self.precision, ("float32", "bfloat16"))
+        _check.one_of("precision", self.precision, ("float32", "bfloat16", "float16"))
         _check.between("alarm", self.alarm, 0.0, 1.0)
-
-
-@dataclass
-class History:
-    r"""What was measured while training."""
-
-    loss: list[float] = field(default_factory=list)
-    r"""Mean loss over the samples of each epoch, in the unit of the loss (nats for ours)."""
-    seconds: list[float] = field(default_factory=list)
-    r"""Wall seconds of each epoch, evaluation left out."""
-    evaluations: list[Any] = field(default_factory=list)
-    r"""What ``evaluate`` returned after each epoch; empty without it."""
-
-
-class PlateauWarning(UserWarning):
-    r"""A loss has stayed where a model that tells no sample from another would have it."""

@@ -5,30 +5,38 @@ from __future__ import annotations
 import math
 import sys
 import time
-import warnings
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from comm_lite import _check
-from comm_lite.train.config import History, PlateauWarning, TrainConfig
+from comm_lite.train.checkpoint import Checkpoints
+from comm_lite.train.config import TrainConfig
 from comm_lite.train.groups import optimizers_of, parameter_groups
-from comm_lite.train.runtime import NotFiniteError, Rollback, modes, samples_in, start_training, to_device
+from comm_lite.train.history import Alarm, History, Tally, Write
+from comm_lite.train.progress import Progress
+from comm_lite.train.rollback import NotFiniteError, Rollback
+from comm_lite.train.runtime import Runtime
 
 
 def fit(
     model: nn.Module,
-    step: Callable[[nn.Module, Any], Tensor],
+    step: Callable[[nn.Module, Any], Tensor | tuple[Tensor, Mapping[str, Tensor]]],
     data: Iterable[Any],
     config: TrainConfig,
     *,
     evaluate: Callable[[nn.Module], Any] | None = None,
     groups: Sequence[dict[str, Any]] | None = None,
+    schedule: Callable[[float], float] | None = None,
     generators: Sequence[torch.Generator] = (),
     guess: float | None = None,
+    on_step: Write | None = None,
+    on_epoch: Write | None = None,
+    checkpoints: Checkpoints | None = None,
+    resume: str | Path | None = None,
 ) -> History:
     r"""Train ``model`` with AdamW (and `Muon`, if the config says so) on whatever loss ``step`` returns.
 
@@ -44,26 +52,34 @@ def fit(
 
     Args:
         model: what to train, in place; it is moved to the device.
-        step: ``step(model, batch) -> loss``, a scalar tensor; it runs under autocast where the precision asks for it.
+        step: ``step(model, batch) -> loss``, a scalar tensor, or ``(loss, terms)`` with further scalars by name, which
+            are only recorded; it runs under autocast where the precision asks for it.
         data: batches (tensors in any nesting of dicts, tuples and lists); every pass over it is one epoch. It needs a
             length, so that the learning rate knows where the end is.
         config: see `TrainConfig`.
         evaluate: called as ``evaluate(model)`` after each epoch, with the model in ``eval()`` and without gradients.
         groups: what is trained how; by default `parameter_groups` of the model.
-        generators: those from which ``step`` and ``data`` draw, so that a step that is undone gives back its draws.
-            Torch's own generators are always among them.
+        schedule: from the share of the steps that are done, in [0, 1], to a factor of the largest learning rates, at
+            least 0; by default a rise over ``config.warmup``, then half a cosine to zero.
+        generators: those from which ``step`` and ``data`` draw, so that a step that is undone gives back its draws and
+            a training that is resumed draws as it would have. Torch's own and ``data.generator`` are always among them.
         guess: what the loss is for a model that tells no sample from another, such as log N. If the loss is still
             within 2 % of it after the share ``config.alarm`` of the steps, a `PlateauWarning` says so.
+        on_step: called after each step as ``on_step(steps done, values)`` with loss, terms, learning rate, norm of the
+            gradient and samples; tensors stay on their device, and to read one there is to wait for it.
+        on_epoch: called after each epoch as ``on_epoch(epochs done, means)``, before the evaluation.
+        checkpoints: where and how often the whole state is written; None writes nothing.
+        resume: a checkpoint from which the same training goes on; on the CPU it then ends as if it had never stopped,
+            bit for bit. The batches of the running epoch that are done are fetched again and thrown away.
 
     Returns:
-        The `History` of the run; the mean loss of an epoch counts every sample once (the rows of the first tensor in a
-        batch). An error or interrupt that ends the training carries the history so far as its attribute ``history``,
-        with the unfinished epoch as the last entry.
+        The `History` of the run; samples are the rows of the first tensor in a batch. An error or interrupt that ends
+        the training carries the history so far as its attribute ``history``, the unfinished epoch as the last entry.
 
     Raises:
         TypeError: if ``data`` has no length or ``step`` does not return a scalar tensor.
-        ValueError: if ``data`` is empty or can be passed over only once, nothing can be trained, or the loss, its
-            gradient, a buffer or a weight becomes NaN or infinite.
+        ValueError: if ``data`` is empty or can be passed over only once, nothing can be trained, the loss, its
+            gradient, a buffer or a weight becomes NaN or infinite, or ``resume`` is of another training.
 
     Example:
         >>> model = nn.Linear(2, 1)
@@ -78,63 +94,70 @@ def fit(
         raise ValueError("data must hold at least one batch, got none; use a smaller batch or more samples")
     if guess is not None:
         _check.positive("guess", guess)
-    model.to(config.device)
+    run, own = Runtime(model, config), getattr(data, "generator", None)
     optimizers = optimizers_of(parameter_groups(model, config) if groups is None else groups)
-    back = Rollback(model, optimizers, generators, config.device)
-    total, history, bar = config.epochs * len(data), History(), _bar(config.epochs * len(data), config)
-    autocast = torch.autocast(torch.device(config.device).type, torch.bfloat16, enabled=config.precision == "bfloat16")
-    alarm = None if guess is None else _Alarm(guess, config.alarm, total)
-    epoch, losses, weights, start = 0, [], [], time.perf_counter()
+    known = dict.fromkeys([*generators, *([own] if isinstance(own, torch.Generator) else [])])
+    back = Rollback(model, optimizers, list(known), run.device)
+    total = config.epochs * math.ceil(len(data) / config.accumulate)
+    history, tally, alarm = History(), Tally(), Alarm(guess, config.alarm, total)
+    progress = Progress(model, back, run.scaler, history, tally, alarm, config, total)
+    if checkpoints is not None:
+        checkpoints.open(resume)
+    epoch, batch, origin = (0, 0, []) if resume is None else progress.unpack(resume)
+    bar, begun = _bar(total, back.done, config), time.perf_counter()
 
-    def close_epoch() -> None:
-        if losses:
-            of = torch.tensor(weights, dtype=torch.float32, device=losses[0].device)
-            history.loss.append(((torch.stack(losses).float() * of).sum() / of.sum()).item())
-            history.seconds.append(time.perf_counter() - start)
-            losses.clear()
-            weights.clear()
+    def rate(done: int) -> float:
+        if schedule is None:
+            return _one_cycle(done, total, config.warmup)
+        factor = schedule(min(1.0, done / total))
+        _check.between("what schedule returns", factor, 0.0, float("inf"))
+        return factor
 
-    with modes(model):
-        start_training(model)
+    with run.training():
         try:
-            for epoch in range(config.epochs):
-                start = time.perf_counter()
-                for batch in back.watched(data):
-                    with autocast:
-                        loss = step(model, to_device(batch, config.device))
-                    _scalar(loss)
-                    for optimizer in optimizers:
-                        optimizer.zero_grad(set_to_none=True)
-                    loss.backward()
-                    norm = nn.utils.clip_grad_norm_(back.trained, config.clip_norm or math.inf)
-                    back.check(loss.detach(), norm)
+            while epoch < config.epochs:
+                rest = back.continued(data, batch, origin) if batch else data
+                origin, begun = origin if batch else back.random(), time.perf_counter()
+                for held in back.watched(rest, config.accumulate):
+                    values, skip = run.gradient(step, held, optimizers, back.trained, config.clip_norm)
+                    back.check(values["loss"], values["gradient_norm"])
                     back.keep()
-                    _set_rates(optimizers, back.done, total, config.warmup)
-                    for optimizer in optimizers:
-                        optimizer.step()
+                    lr = _set_rates(optimizers, rate(back.done))
+                    run.step(optimizers, skip)
                     back.finish()
-                    losses.append(loss.detach())
-                    weights.append(samples_in(batch))
-                    if alarm is not None:
-                        alarm.hear(loss.detach())
+                    batch += len(held)
+                    samples = sum(map(run.samples, held))
+                    tally.add(samples, values, lr=lr)
+                    alarm.hear(values["loss"])
                     bar.update()
-                if not losses:
+                    if on_step is not None:
+                        on_step(back.done, {**values, "lr": lr, "samples": samples})
+                    if checkpoints is not None and checkpoints.every and back.done % checkpoints.every == 0:
+                        back.check_weights()
+                        seconds = time.perf_counter() - begun
+                        checkpoints.write(back.done, *progress.pack(epoch, batch, origin, seconds))
+                if not tally.samples:
                     raise ValueError(
                         f"data must give its batches in every pass, got none in epoch {epoch + 1}; an iterator can be "
                         f"passed over only once, so pass a list or an object whose __iter__ starts anew"
                     )
                 back.check_weights()
-                close_epoch()
-                bar.set_postfix_str(f"epoch {epoch + 1}, loss {history.loss[-1]:.3f}")
+                means = tally.close(history, time.perf_counter() - begun)
+                epoch, batch = epoch + 1, 0
+                bar.set_postfix_str(f"epoch {epoch}, loss {means['loss']:.3f}")
+                if on_epoch is not None:
+                    on_epoch(epoch, means)
                 if evaluate is not None:
-                    with modes(model), torch.no_grad():
+                    with run.modes(), torch.no_grad():
                         model.eval()
                         history.evaluations.append(evaluate(model))
+                if checkpoints is not None:
+                    checkpoints.write(back.done, *progress.pack(epoch, 0, [], 0.0))
         except BaseException as error:
             finished, steps = back.done, back.undo()
-            for of_epoch in (losses, weights):
-                del of_epoch[max(0, len(of_epoch) - (finished - steps)) :]
-            close_epoch()
+            tally.forget(finished - steps)
+            if tally.samples:
+                tally.close(history, time.perf_counter() - begun)
             state = (
                 f"the model keeps its last good parameters, buffers, optimiser state and generators, those after "
                 f"step {steps} of {total}"
@@ -149,36 +172,15 @@ def fit(
             raise error from error.__cause__
         finally:
             bar.close()
-            _set_rates(optimizers, back.done, total, config.warmup)
+            _set_rates(optimizers, rate(back.done))
     return history
 
 
-class _Alarm:
-    r"""Warns once if the mean loss of the steps up to a share of all is a guess."""
-
-    def __init__(self, guess: float, share: float, total: int) -> None:
-        self.guess, self.share, self.left = guess, share, max(1, math.ceil(share * total))
-        self.recent: deque[Tensor] = deque(maxlen=max(1, self.left // 2))
-
-    def hear(self, loss: Tensor) -> None:
-        self.recent.append(loss)
-        self.left -= 1
-        if self.left == 0:
-            mean = torch.stack(list(self.recent)).float().mean().item()
-            if abs(mean - self.guess) <= 0.02 * self.guess:
-                warnings.warn(
-                    f"the loss is {mean:.3f} after {self.share:.0%} of the steps, within 2 % of {self.guess:.3f}, that "
-                    f"of a model that tells no sample from another; raise lr, warm up longer, raise the temperature "
-                    f"or start from another seed",
-                    PlateauWarning,
-                    stacklevel=3,
-                )
-
-
-def _set_rates(optimizers: Iterable[torch.optim.Optimizer], done: int, total: int, warmup: float) -> None:
-    for optimizer in optimizers:
-        for group in optimizer.param_groups:
-            group["lr"] = group["initial_lr"] * _one_cycle(done, total, warmup)
+def _set_rates(optimizers: Iterable[torch.optim.Optimizer], factor: float) -> float:
+    groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+    for group in groups:
+        group["lr"] = group["initial_lr"] * factor
+    return max(group["lr"] for group in groups)
 
 
 def _one_cycle(done: int, total: int, warmup: float) -> float:
@@ -189,16 +191,9 @@ def _one_cycle(done: int, total: int, warmup: float) -> float:
     return 0.5 * (1 + torch.tensor((done - rise) / max(1.0, total - rise) * torch.pi).cos().item())
 
 
-def _bar(total: int, config: TrainConfig):
+def _bar(total: int, done: int, config: TrainConfig):
     from tqdm import tqdm
 
     # plain text on standard output: a widget would pull its manager into every rendered page
-    return tqdm(total=total, disable=not config.progress, file=sys.stdout, mininterval=2.0, unit="step", leave=True)
-
-
-def _scalar(loss: object) -> None:
-    if not isinstance(loss, Tensor) or loss.ndim:
-        got = f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
-        raise TypeError(f"step must return a scalar tensor, got {got}; average the loss over the batch")
-    if not loss.requires_grad:
-        raise ValueError("step must return a loss that depends on the model's parameters; do not detach it")
+    options = {"disable": not config.progress, "file": sys.stdout, "mininterval": 2.0, "unit": "step", "leave": True}
+    return tqdm(total=total, initial=done, **options)

@@ -1,69 +1,126 @@
-r"""What the loop asks of the machine: where tensors lie, and the way back to the last good state."""
+r"""Where and how precisely a training runs: devices, modes, half precision."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-LOOK = 50  # steps between two looks at a device: each look waits for it
-GROWN = 1e3  # weights that one step made this many times as large are not called good
+from comm_lite.train.config import TrainConfig
+
+TAKEN = {"loss", "gradient_norm", "lr", "samples", "seconds", "samples_a_second"}
+_LOW = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-class NotFiniteError(ValueError):
-    r"""A number of a step is NaN or infinite; `fit` says what became of the model.
-
-    Args:
-        what: the number's name.
-        value: what it is.
-    """
-
-    def __init__(self, what: str, value: float) -> None:
-        super().__init__(f"the {what} must stay finite, got {value}")
-
-
-def to_device(batch: Any, device: torch.device | str) -> Any:
-    r"""Return the batch with every tensor in it on the device, in any nesting of dicts, tuples and lists.
+class Runtime:
+    r"""What the loop asks of the machine.
 
     Args:
-        batch: tensors and other things.
-        device: where the tensors go.
-
-    Returns:
-        The same nesting; what is no tensor stays as it is.
+        model: what is trained; it is moved to the device, and keeps its layout.
+        config: for device and precision.
 
     Example:
-        >>> to_device({"x": torch.ones(2), "name": "a"}, "cpu")
-        {'x': tensor([1., 1.]), 'name': 'a'}
-    """
-    if isinstance(batch, Tensor):
-        return batch.to(device, non_blocking=True)
-    if isinstance(batch, dict):
-        return {key: to_device(value, device) for key, value in batch.items()}
-    if isinstance(batch, (list, tuple)):
-        make = getattr(batch, "_make", type(batch))  # a named tuple is made otherwise
-        return make(to_device(value, device) for value in batch)
-    return batch
-
-
-def samples_in(batch: Any) -> int:
-    r"""Count the samples of a batch: the rows of the first tensor in it that has any.
-
-    Args:
-        batch: tensors in any nesting of dicts, tuples and lists.
-
-    Returns:
-        The count; 1 where no tensor has rows.
-
-    Example:
-        >>> samples_in(({"image": torch.zeros(3, 8)}, "name")), samples_in("name")
+        >>> runtime = Runtime(nn.Linear(2, 1), TrainConfig())
+        >>> runtime.samples(({"image": torch.zeros(3, 8)}, "name")), runtime.samples("name")
         (3, 1)
     """
-    return _rows(batch) or 1
+
+    def __init__(self, model: nn.Module, config: TrainConfig) -> None:
+        self.model, self.device = model.to(config.device), torch.device(config.device)
+        low = _LOW.get(config.precision)
+        self.autocast = torch.autocast(self.device.type, low or torch.bfloat16, enabled=low is not None)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=low is torch.float16)
+
+    def move(self, batch: Any) -> Any:
+        r"""Return the batch with every tensor on the device, in any nesting of dicts, tuples and lists."""
+        if isinstance(batch, Tensor):
+            return batch.to(self.device, non_blocking=True)
+        if isinstance(batch, dict):
+            return {key: self.move(value) for key, value in batch.items()}
+        if isinstance(batch, (list, tuple)):
+            make = getattr(batch, "_make", type(batch))  # a named tuple is made otherwise
+            return make(self.move(value) for value in batch)
+        return batch
+
+    def samples(self, batch: Any) -> int:
+        r"""Count the samples: the rows of the first tensor that has any; 1 where there is none."""
+        return _rows(batch) or 1
+
+    def gradient(
+        self,
+        step: Callable[[nn.Module, Any], Any],
+        batches: Sequence[Any],
+        optimizers: Sequence[torch.optim.Optimizer],
+        trained: Sequence[Tensor],
+        clip_norm: float | None,
+    ) -> tuple[dict[str, Tensor], bool]:
+        r"""Return the mean loss, terms and norm of the gradient that is in place now, and whether to skip it."""
+        values: dict[str, Any] = {}
+        counts = [self.samples(batch) for batch in batches]
+        for number, (batch, count) in enumerate(zip(batches, counts, strict=True)):
+            with self.autocast:
+                returned = step(self.model, self.move(batch))
+            loss, terms = returned if isinstance(returned, tuple) and len(returned) == 2 else (returned, {})
+            _check_scalars(loss, terms)
+            if number == 0:  # not before: step may use gradients of its own
+                for optimizer in optimizers:
+                    optimizer.zero_grad(set_to_none=True)
+            share = count / sum(counts)
+            self.scaler.scale(loss if share == 1 else loss * share).backward()
+            for name, value in {"loss": loss, **terms}.items():
+                values[name] = values.get(name, 0) + share * value.detach()
+        scaled = self.scaler.is_enabled()
+        for optimizer in optimizers if scaled else ():
+            self.scaler.unscale_(optimizer)
+        norm = nn.utils.clip_grad_norm_(trained, clip_norm or math.inf)
+        skip = scaled and self.scaler.get_scale() > 1 and not bool(norm.isfinite())
+        return {**values, "gradient_norm": torch.zeros_like(norm) if skip else norm}, skip
+
+    def step(self, optimizers: Iterable[torch.optim.Optimizer], skip: bool) -> None:
+        r"""Let the optimisers step, or skip where the scaled gradient overflowed and the scale must shrink."""
+        for optimizer in () if skip else optimizers:
+            optimizer.step()
+        if self.scaler.is_enabled():
+            self.scaler.update()
+
+    @contextmanager
+    def modes(self) -> Iterator[None]:
+        r"""Give every module its own mode back at the end of the block, whatever happens in it."""
+        before = [(module, module.training) for module in self.model.modules()]
+        try:
+            yield
+        finally:
+            for module, mode in before:
+                module.training = mode
+
+    @contextmanager
+    def training(self) -> Iterator[None]:
+        r"""Train what is to be trained: a model in ``eval()`` but for what is frozen in it, any other one as it is."""
+        with self.modes():
+            if not self.model.training:
+                _start(self.model)
+            yield
+
+
+def _check_scalars(loss: object, terms: object) -> None:
+    if not isinstance(loss, Tensor) or loss.ndim:
+        got = f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
+        raise TypeError(f"step must return a scalar tensor, got {got}; average the loss over the batch")
+    if not loss.requires_grad:
+        raise ValueError("step must return a loss that depends on the model's parameters; do not detach it")
+    if not isinstance(terms, Mapping) or not all(
+        isinstance(term, Tensor) and term.ndim == 0 for term in terms.values()
+    ):
+        raise TypeError(
+            f"step must return its terms as a dictionary of scalar tensors, got {type(terms).__name__}; return "
+            f"(loss, {{'name': term}})"
+        )
+    if taken := sorted(terms.keys() & TAKEN):
+        raise ValueError(f"terms must not be called as what fit itself records, got {taken}; rename them")
 
 
 def _rows(batch: Any) -> int:
@@ -73,222 +130,10 @@ def _rows(batch: Any) -> int:
     return next((found for found in map(_rows, parts) if found), 0)
 
 
-@contextmanager
-def modes(model: nn.Module) -> Iterator[None]:
-    r"""Give every module its own mode back at the end of the block, whatever happens in it.
-
-    Args:
-        model: whose modules.
-
-    Yields:
-        Nothing.
-
-    Example:
-        >>> model = nn.Dropout()
-        >>> with modes(model):
-        ...     _ = model.eval()
-        >>> model.training
-        True
-    """
-    before = [(module, module.training) for module in model.modules()]
-    try:
-        yield
-    finally:
-        for module, mode in before:
-            module.training = mode
-
-
-def start_training(model: nn.Module) -> None:
-    r"""Put a model into training mode, but for what the caller keeps in ``eval()``.
-
-    Below a model in training mode every module keeps its mode. A model that is in ``eval()`` itself is put into
-    training mode, but for the frozen modules in it: those that have parameters, none of which is trained.
-
-    Args:
-        model: what will be trained.
-
-    Example:
-        >>> model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2).eval())
-        >>> start_training(model)
-        >>> [module.training for module in model]
-        [True, False]
-    """
-    if model.training:
-        return
-
-    def start(module: nn.Module) -> None:
-        own = list(module.parameters())
-        if own and not any(p.requires_grad for p in own):
-            return  # frozen, with all that is in it
-        module.training = True
-        for child in module.children():
-            start(child)
-
-    start(model)
-
-
-class Rollback:
-    r"""The way back: copies of all that a step changes, taken so that one of them is whole at any moment.
-
-    On the CPU the state before each step is kept. On a device that would be as cheap, but knowing whether a step was
-    good means to wait for it; so every `LOOK` steps the numbers are looked at and the state is kept, and the way back
-    leads to the last look. Frozen parameters are watched by their version, which writing to ``.data`` does not count.
-
-    Args:
-        model: whose parameters and buffers.
-        optimizers: whose state, and which parameters are trained.
-        generators: put back beside those of torch.
-        device: where the model is.
-
-    Example:
-        >>> model = nn.BatchNorm1d(2)
-        >>> back = Rollback(model, [torch.optim.AdamW(model.parameters())], [], "cpu")
-        >>> back.begin()
-        >>> _ = model(torch.full((3, 2), float("nan")))
-        >>> back.undo()
-        0
-        >>> model.running_mean
-        tensor([0., 0.])
-    """
-
-    def __init__(
-        self,
-        model: nn.Module,
-        optimizers: Sequence[torch.optim.Optimizer],
-        generators: Sequence[torch.Generator],
-        device: torch.device | str,
-    ) -> None:
-        self.optimizers, self.generators = list(optimizers), list(generators)
-        trained = [p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]]
-        seen = set(trained)
-        self.trained = [p for p in model.parameters() if p in seen]
-        self.trained += [p for p in trained if p not in set(self.trained)]  # what the caller trains beside the model
-        self.frozen = [p for p in model.parameters() if p not in seen]
-        self._owners = [(m, name) for m in model.modules() for name, _ in m.named_buffers(recurse=False)]
-        self._finite = [at for at, b in enumerate(self._buffers()) if b.is_floating_point() and b.isfinite().all()]
-        self._device = None if torch.device(device).type == "cpu" else torch.device(device)
-        self.every = 1 if self._device is None else LOOK
-        self.done = 0  # steps that were finished
-        self._bad: Tensor | None = None
-        self._at = "rest"  # or "batch": before the step is known to be good; or "step": while weights change
-        self._frozen: list[tuple[Any, Tensor]] = [(None, p) for p in self.frozen]
-        self._light: dict[str, list[Tensor]] = {}  # buffers, frozen parameters, generators: as before this step
-        self._kept: tuple[int, dict[str, list[Tensor]], dict[Any, Tensor]] | None = None
-
-    def _buffers(self) -> list[Tensor]:
-        return [getattr(module, name) for module, name in self._owners]
-
-    def _random(self) -> list[Any]:
-        r"""Pairs of functions that get and set the state of a generator."""
-        pairs = [(torch.get_rng_state, torch.set_rng_state)]
-        if self._device is not None:
-            of = torch.get_device_module(self._device)
-            pairs.append((lambda: of.get_rng_state(self._device), lambda state: of.set_rng_state(state, self._device)))
-        return pairs + [(each.get_state, each.set_state) for each in self.generators]
-
-    def watched(self, data: Iterable[Any]) -> Iterator[Any]:
-        r"""Yield the batches, and take note of the state before each is fetched: fetching may draw random numbers."""
-        self.begin()
-        for batch in data:
-            yield batch
-            self.begin()
-
-    def begin(self) -> None:
-        r"""Take note of what the next step may change before its numbers are known to be good."""
-        self._at = "rest"
-        if self.done % self.every == 0:
-            for at, (parameter, (version, _)) in enumerate(zip(self.frozen, self._frozen, strict=True)):
-                now = (parameter._version, parameter.data_ptr())
-                if now != version:
-                    self._frozen[at] = (now, parameter.detach().clone())
-            self._light = {
-                "buffers": [buffer.detach().clone() for buffer in self._buffers()],
-                "frozen": [copy for _, copy in self._frozen],
-                "random": [get() for get, _ in self._random()],
-            }
-        self._at = "batch"
-
-    def check(self, loss: Tensor, norm: Tensor) -> None:
-        r"""Raise `NotFiniteError` if the step is no good: at once on the CPU, at the next look on a device."""
-        if self._device is not None:
-            bad = ~(loss.isfinite() & norm.isfinite())
-            self._bad = bad if self._bad is None else self._bad | bad
-            if self.done % self.every:
-                return
-            if self._bad.item():
-                raise NotFiniteError(f"loss and the gradient of the last {self.every} steps", float("nan"))
-        numbers = [("loss", loss), ("gradient", norm)]
-        buffers = self._buffers()
-        numbers += [(f"buffer {self._owners[at][1]}", buffers[at].float().sum()) for at in self._finite]
-        for what, number in numbers:
-            if not math.isfinite(number.item()):
-                raise NotFiniteError(what, number.item())
-
-    def keep(self) -> None:
-        r"""Keep the whole state, which is known to be good, and say that weights change from here on."""
-        if self.done % self.every == 0:
-            old, self._kept = {} if self._kept is None else self._kept[2], None  # nothing half new is ever put back
-            live = {parameter: parameter.detach() for parameter in self.trained} | self._optimizer_states()
-            # into the old copies, where they are: new memory would take longer than the copy itself
-            copies = {at: old[at].copy_(value) if at in old else value.clone() for at, value in live.items()}
-            self._kept = (self.done, self._light, copies)
-        self._at = "step"
-
-    def _optimizer_states(self) -> dict[Any, Tensor]:
-        return {
-            (at, parameter, name): value
-            for at, optimizer in enumerate(self.optimizers)
-            for parameter, state in optimizer.state.items()
-            for name, value in state.items()
-            if isinstance(value, Tensor)
-        }
-
-    def finish(self) -> None:
-        r"""Say that the step is whole."""
-        self.done += 1
-        self._at = "rest"
-
-    def check_weights(self) -> None:
-        r"""Raise `NotFiniteError` if the weights are so large that their norm is not finite; it waits for a device."""
-        norm = _norm(self.trained)
-        if not math.isfinite(norm):
-            self._at = "step"  # the way back leads behind the step that did it
-            raise NotFiniteError("norm of the weights", norm)
-
-    @torch.no_grad()
-    def undo(self) -> int:
-        r"""Put back the last good state, and return how many steps had led to it."""
-        kept, grown = self._kept, False
-        if self._at == "rest":
-            return self.done
-        if kept is not None and self._at == "batch":
-            grown = not _norm(self.trained) <= GROWN * (_norm(kept[2][p] for p in self.trained) + 1)
-        if kept is not None and (grown or self.every > 1 or self._at == "step"):
-            self.done, light, copies = kept
-            for parameter in self.trained:
-                parameter.copy_(copies[parameter])
-            for (at, parameter, name), value in self._optimizer_states().items():
-                if (at, parameter, name) in copies:
-                    value.copy_(copies[at, parameter, name])
-                else:  # made by the step that is undone
-                    del self.optimizers[at].state[parameter][name]
-        else:
-            light = self._light
-        for (module, name), value in zip(self._owners, light["buffers"], strict=True):
-            now = getattr(module, name)
-            if now.shape == value.shape:
-                now.copy_(value)
-            else:
-                setattr(module, name, value)
-        for parameter, value in zip(self.frozen, light["frozen"], strict=True):
-            parameter.copy_(value)
-        for (_, put), state in zip(self._random(), light["random"], strict=True):
-            put(state)
-        for parameter in (*self.trained, *self.frozen):
-            parameter.grad = None
-        self._at = "rest"
-        return self.done
-
-
-def _norm(tensors: Iterable[Tensor]) -> float:
-    return torch.stack([value.detach().float().norm().cpu() for value in tensors]).norm().item()
+def _start(module: nn.Module) -> None:
+    own = list(module.parameters())
+    if own and not any(p.requires_grad for p in own):
+        return  # frozen, with all that is in it
+    module.training = True
+    for child in module.children():
+        _start(child)

@@ -7,7 +7,7 @@ from torch import nn
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from comm_lite.train import History, PlateauWarning, TrainConfig, fit
-from comm_lite.train.runtime import to_device
+from comm_lite.train.runtime import Runtime
 
 
 def quiet(**changes):
@@ -239,7 +239,9 @@ def test_batches_may_be_nested(shape):
 def test_every_tensor_of_a_batch_goes_to_the_device():
     """The meta device computes nothing; that a tensor arrives there is all that counts."""
     x = torch.ones(2)
-    moved = to_device({"x": x, "y": [(x, 3), Named(x, "text")]}, "meta")
+    run = Runtime(network(), quiet())
+    run.device = torch.device("meta")
+    moved = run.move({"x": x, "y": [(x, 3), Named(x, "text")]})
     assert [moved["x"].device.type, moved["y"][0][0].device.type, moved["y"][1].x.device.type] == ["meta"] * 3
     assert (moved["y"][0][1], moved["y"][1].more) == (3, "text")
     assert isinstance(moved["y"], list)
@@ -669,9 +671,9 @@ def fitted(model=None, step=regress, data=None, **changes):
         (configured(clip_norm=0.0), ValueError, "clip_norm must be a finite number above zero, got 0.0"),
         (configured(clip_norm=True), TypeError, "clip_norm must be a number above zero, got bool"),
         (
-            configured(precision="float16"),
+            configured(precision="float8"),
             ValueError,
-            r"precision must be one of \['float32', 'bfloat16'\], got 'float16'",
+            r"precision must be one of \['float32', 'bfloat16', 'float16'\], got 'float8'",
         ),
         (fitted(data=iter([])), TypeError, "data must have a length, got list_iterator"),
         (fitted(data=(x for x in batches())), TypeError, "data must have a length, got generator"),
