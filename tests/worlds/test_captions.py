@@ -319,7 +319,9 @@ def test_pictures_of_a_minimal_pair_differ_in_nothing_else(data):
 
 def test_minimal_pairs_need_the_words_in_which_they_differ(data):
     blind = dataclasses.replace(data, tokenizer=train_tokenizer(["a red circle left of a blue square"]))
-    with pytest.raises(ValueError, match=r"same ids for 20 of 20, such as 'two .*; add the words in which they differ"):
+    with pytest.raises(
+        ValueError, match=r"same ids for 20 of 20, such as '.*' and '.*'; add the words in which they differ"
+    ):
         minimal_pairs(blind, "count", count=20)
 
 
@@ -343,16 +345,6 @@ def test_negatives_need_a_phrase_they_can_change(data):
         hard_negative(Phrase("pair", TWO, 2, "left of"), "order")
     with pytest.raises(ValueError, match="kind must be one of .* got 'colour'"):
         minimal_pairs(data, "colour")
-
-
-def test_minimal_pairs_need_a_vocabulary_that_tells_their_captions_apart():
-    mute = make_captions(dataclasses.replace(SMALL, size=16, kinds=("one",), train=300), seed=0)
-    for kind in ("relation", "count"):
-        with pytest.raises(
-            ValueError, match="tokenizer must know the words .* got the same tokens for 50 of 50 .*; train"
-        ):
-            minimal_pairs(mute, kind, count=50)
-    assert len(minimal_pairs(mute, "attribute", count=5)) == 10  # these words it knows
 
 
 @pytest.mark.parametrize(
