@@ -255,6 +255,13 @@ WRONG = {
             r"keys must have the width of queries, wanted 4, got 3; take both from one shared space",
         )
     ],
+    "evaluate.usable_information": [
+        Wrong(
+            lambda: evaluate.usable_information(Z, torch.arange(4) % 2, reader="cosine"),
+            ValueError,
+            r"z must be a tuple .* got one t",
+        )
+    ],
     "evaluate.zero_shot": [
         Wrong(
             lambda: evaluate.zero_shot(Z, Z[:3], torch.arange(4)),
@@ -946,6 +953,7 @@ RESULTS = {
     "evaluate.MinimalPairs": "evaluate.minimal_pair_scores",
     "evaluate.Retrieval": "evaluate.retrieval",
     "evaluate.Score": "evaluate.linear_probe",
+    "evaluate.Usable": "evaluate.usable_information",
     "evaluate.ZeroShot": "evaluate.zero_shot",
     "worlds.Images": "worlds.trifeatures",
     "worlds.CaptionSplits": "worlds.make_captions",

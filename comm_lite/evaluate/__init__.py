@@ -4,6 +4,7 @@ from comm_lite.evaluate.features import embed
 from comm_lite.evaluate.minimal_pairs import MinimalPairs, minimal_pair_scores
 from comm_lite.evaluate.missing import present, probe_subsets, subsets
 from comm_lite.evaluate.probe import Score, linear_probe
+from comm_lite.evaluate.readers import Usable, usable_information
 from comm_lite.evaluate.retrieval import Retrieval, retrieval, retrieval_ranks
 from comm_lite.evaluate.zero_shot import ZeroShot, clip_score, zero_shot, zero_shot_classifier
 
@@ -11,6 +12,7 @@ __all__ = [
     "MinimalPairs",
     "Retrieval",
     "Score",
+    "Usable",
     "ZeroShot",
     "clip_score",
     "embed",
@@ -21,6 +23,7 @@ __all__ = [
     "retrieval",
     "retrieval_ranks",
     "subsets",
+    "usable_information",
     "zero_shot",
     "zero_shot_classifier",
 ]

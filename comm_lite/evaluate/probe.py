@@ -15,6 +15,7 @@ from comm_lite import _check
 from comm_lite.evaluate.intervals import balanced_accuracy, balanced_interval
 from comm_lite.evaluate.items import hold_out, number_items
 from comm_lite.evaluate.logistic import logistic_path, standardised
+from comm_lite.evaluate.parts import check_features, number_classes
 
 
 @dataclass(frozen=True)
@@ -134,21 +135,10 @@ def linear_probe(
         Differs from the reference code, which does not standardise, draws the five values of ``C`` from 1e-4 to 1e4 by
         cross-validation over rows, and evaluates on randomly cropped test images.
     """
-    _check_features(train_z, train_y, test_z, test_y)
+    check_features(train_z, test_z)
+    classes, labels, truth = number_classes(train_y, test_y, rows=(len(train_z), len(test_z)))
     _check_settings(class_weight, Cs, replicates, max_iter, seed)
     items = number_items("items", items, rows=len(test_z))
-    classes, labels = train_y.cpu().unique(return_inverse=True)  # labels: 0 ... K - 1
-    if len(classes) < 2:
-        raise ValueError(f"train_y must hold at least two classes, got only {classes.tolist()}; nothing to tell apart")
-    unseen = sorted(set(test_y.tolist()) - set(classes.tolist()))
-    if unseen:
-        raise ValueError(f"test_y must hold only classes seen in training, got unknown {unseen}; check the split")
-    occurring = test_y.unique()
-    if len(occurring) < 2:
-        raise ValueError(
-            f"test_y must hold at least two classes, got only {occurring.tolist()}; else a constant is perfect"
-        )
-    truth = torch.searchsorted(classes, test_y.cpu())
     if train_items is not None:
         train_items = number_items("train_items", train_items, rows=len(train_z))
     if standardise:
@@ -170,40 +160,21 @@ def linear_probe(
     else:
         best = Cs[0]
     [([found], ok)] = logistic_path(train, labels, [test], [best], **settings)
-    correct = found.argmax(dim=1) == truth
+    correct, occurring = found.argmax(dim=1) == truth, len(truth.unique())
     low, high = balanced_interval(correct, truth, items, replicates=replicates, generator=resample)
     return Score(
         balanced_accuracy=balanced_accuracy(correct, truth),
-        chance=1 / len(occurring),
+        chance=1 / occurring,
         low=low,
         high=high,
         C=float(best),
         classes=len(classes),
-        occurring=len(occurring),
+        occurring=occurring,
         majority=float(truth.bincount().max() / len(truth)),
         n_test=len(test),
         n_items=len(items.unique()),
         converged=converged and ok,
     )
-
-
-def _check_features(train_z: Tensor, train_y: Tensor, test_z: Tensor, test_y: Tensor) -> None:
-    for name, z in (("train_z", train_z), ("test_z", test_z)):
-        _check.shape(name, z, "N D")
-        if not z.is_floating_point():
-            raise TypeError(f"{name} must hold floating-point features, got {z.dtype}; call .float() first")
-        if len(z) == 0:
-            raise ValueError(f"{name} must hold at least one row, got none; check the split")
-        _check.finite(name, z)
-    if train_z.shape[1] != test_z.shape[1]:
-        raise ValueError(
-            f"test_z must have the width of train_z, wanted {train_z.shape[1]}, got {test_z.shape[1]}; "
-            f"take both from the same model"
-        )
-    for name, y, z in (("train_y", train_y, train_z), ("test_y", test_y, test_z)):
-        _check.shape(name, y, "N")
-        _check.rows(name, y, len(z))
-        _check.integers(name, y)
 
 
 def _check_settings(class_weight: str | None, Cs: Sequence[float], replicates: int, max_iter: int, seed: int) -> None:
