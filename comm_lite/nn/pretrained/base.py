@@ -54,7 +54,7 @@ class Tower(nn.Module):
     def hidden(self, **inputs: Tensor) -> Tensor:
         r"""Return the last hidden states (B, L, D) of the model, without gradients if it is frozen."""
         with torch.set_grad_enabled(self.tune and torch.is_grad_enabled()):
-            return self.model(**inputs).lasthidden_state
+            return self.model(**inputs).last_hidden_state
 
 
 def load_tower(
