@@ -255,6 +255,15 @@ WRONG = {
             r"keys must have the width of queries, wanted 4, got 3; take both from one shared space",
         )
     ],
+    "evaluate.bleu": [
+        Wrong(lambda: evaluate.bleu("a", []), TypeError, r"candidates must be a list of texts, got 'a'; put a single")
+    ],
+    "evaluate.cider": [
+        Wrong(lambda: evaluate.cider(["a"], []), ValueError, r"references must hold one list for .*, got 0; put the")
+    ],
+    "evaluate.tuple_f1": [
+        Wrong(lambda: evaluate.tuple_f1([[1]], [[]]), ValueError, r"true must name one .*, got 1 images, .*; drop")
+    ],
     "evaluate.usable_information": [
         Wrong(
             lambda: evaluate.usable_information(Z, torch.arange(4) % 2, reader="cosine"),

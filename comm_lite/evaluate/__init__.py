@@ -1,5 +1,6 @@
 r"""What a representation knows: frozen features, linear readers, honest intervals."""
 
+from comm_lite.evaluate.captioning import bleu, cider, tuple_f1
 from comm_lite.evaluate.features import embed
 from comm_lite.evaluate.minimal_pairs import MinimalPairs, minimal_pair_scores
 from comm_lite.evaluate.missing import present, probe_subsets, subsets
@@ -14,6 +15,8 @@ __all__ = [
     "Score",
     "Usable",
     "ZeroShot",
+    "bleu",
+    "cider",
     "clip_score",
     "embed",
     "linear_probe",
@@ -23,6 +26,7 @@ __all__ = [
     "retrieval",
     "retrieval_ranks",
     "subsets",
+    "tuple_f1",
     "usable_information",
     "zero_shot",
     "zero_shot_classifier",
