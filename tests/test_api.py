@@ -25,7 +25,8 @@ PUBLIC = {
     """,
     "comm_lite.evaluate": """
         MinimalPairs Retrieval Score Usable ZeroShot bleu cider clip_score embed linear_probe minimal_pair_scores
-        present probe_subsets retrieval retrieval_ranks subsets tuple_f1 usable_information zero_shot zero_shot_classifier
+        present probe_subsets retrieval retrieval_ranks subsets tuple_f1 usable_information zero_shot
+        zero_shot_classifier
     """,
     "comm_lite.info": """
         co_information conditional_entropy conditional_mutual_information distribution entropy joint

@@ -92,7 +92,7 @@ def usable_information(
     replicates: int = 1000,
     seed: int = 0,
 ) -> Usable:
-    r"""Bits about a label that a family of readers finds on held-out rows; see :eq:`eq-usable-information`.
+    r"""Bits about a label that a family of readers finds on held-out rows.
 
     .. math::
         I_{\mathcal V}(Z \to Y) = H_{\mathcal V}(Y) - H_{\mathcal V}(Y \mid Z)
@@ -141,8 +141,8 @@ def usable_information(
 
     Source:
         Xu, Zhao, Song, Stewart and Ermon, "A theory of usable information under computational constraints", ICLR 2020.
-        Differs from it in the calibration: logits times a factor, chosen on held-out rows, and mixed with the
-        frequencies by one part in as many as there are held-out rows, so that no single row costs more than they allow.
+        Differs in the calibration: logits times a factor chosen on held-out rows, then mixed with the frequencies by
+        one part in as many as these rows, so that no single row costs more than they allow.
     """
     _check.one_of("reader", reader, READERS)
     _check.whole("permutations", permutations, least=19)
@@ -164,37 +164,27 @@ def usable_information(
     items = number_items("items", items, rows=len(test_z))
     if train_items is not None:
         train_items = number_items("train_items", train_items, rows=len(z))
-
     held, kept = hold_out(labels, train_items, generator=stream(seed, 1))
     own, prior = labels[kept], (labels[kept].bincount(minlength=len(classes)) / kept.sum()).double().log()
-    features = _features(z[kept], (z[held], test_z), reader, split)
+    features = standardised(z[kept], z[held], test_z)
     in_held, in_test = _read(features, own, labels[held], prior, reader, split, seed)
-    probability = _calibrated(in_held, labels[held], in_test, prior)
-    nats = probability.gather(1, truth[:, None]).squeeze(1)
-    gain = (nats - prior[truth]) / log(2)  # (eq-usable-information): bits that each row is cheaper by
+    nats = _calibrated(in_held, labels[held], in_test, prior)
+    gain = (nats.gather(1, truth[:, None]).squeeze(1) - prior[truth]) / log(2)  # bits that each row is cheaper by
 
-    bits, draws, one_by_one, by_items = float(gain.mean()), [], float((gain - gain.mean()).square().sum()), 0.0
-    for weights in item_weights(items, replicates=replicates, generator=stream(seed, 3)):
-        weights = weights.double()
-        draws.append(weights @ gain / weights.sum(dim=1))
-        by_items += float((weights @ (gain - bits)).square().sum()) / replicates
-    draws = torch.cat(draws)
-    low, high = draws[~draws.isnan()].quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
-    wide = sqrt(max(1.0, by_items / one_by_one)) if one_by_one > 0 and items.shape != (len(truth), 1) else 1.0
-    shuffled, draw = [], stream(seed, 4)
+    low, high, effect = _resampled(gain, items, replicates, stream(seed, 3))
+    draw, shuffled = stream(seed, 4), []
     for _ in range(permutations):
         order = truth[torch.randperm(len(truth), generator=draw)]
-        shuffled.append(float((probability.gather(1, order[:, None]).squeeze(1) - prior[order]).mean()) / log(2))
-    shuffled = torch.tensor(shuffled, dtype=torch.float64).sort().values
-    level = shuffled[ceil(0.95 * (permutations + 1)) - 1]
+        shuffled.append(float((nats.gather(1, order[:, None]).squeeze(1) - prior[order]).mean()) / log(2))
+    level, middle = sorted(shuffled)[ceil(0.95 * (permutations + 1)) - 1], sum(shuffled) / permutations
     correct = in_test.argmax(dim=1) == truth
     ends = balanced_interval(correct, truth, items, replicates=replicates, generator=stream(seed, 5))
     return Usable(
         reader=reader,
-        bits=bits,
+        bits=float(gain.mean()),
         low=low,
         high=high,
-        null=float(shuffled.mean() + wide * (level - shuffled.mean())),
+        null=middle + sqrt(effect) * (level - middle),
         entropy=float(-prior[truth].mean()) / log(2),
         balanced_accuracy=balanced_accuracy(correct, truth),
         accuracy_low=ends[0],
@@ -205,13 +195,24 @@ def usable_information(
     )
 
 
+def _resampled(gain: Tensor, items: Tensor, replicates: int, generator: torch.Generator) -> tuple[float, float, float]:
+    r"""Interval of the mean gain over items, and the design effect: by how much shared items raise its variance."""
+    means, by_items = [], 0.0
+    for weights in item_weights(items, replicates=replicates, generator=generator):
+        weights = weights.double()
+        means.append(weights @ gain / weights.sum(dim=1))
+        by_items += float((weights @ (gain - gain.mean())).square().sum()) / replicates
+    means, by_rows = torch.cat(means), float((gain - gain.mean()).square().sum())
+    low, high = means[~means.isnan()].quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
+    shared = len(items.unique()) < items.numel() and by_rows > 0
+    return low, high, max(1.0, by_items / by_rows) if shared else 1.0
+
+
 def _joined(name: str, z: Parts, reader: str) -> tuple[Tensor, int | None]:
-    r"""Both parts side by side and the width of the first; a single tensor as it is."""
+    r"""Both parts side by side and the width of the first, or their cosine; one tensor as it is."""
     if isinstance(z, Tensor):
         if reader in ("bilinear", "cosine"):
-            raise ValueError(
-                f"{name} must be a tuple of two parts for reader={reader!r}, got one tensor; pass (z1, z2)"
-            )
+            raise ValueError(f"{name} must be a tuple of two parts for {reader!r}, got one tensor; pass (z1, z2)")
         return z, None
     if not (isinstance(z, tuple) and len(z) == 2):
         raise TypeError(f"{name} must be a tensor or a tuple of two, got {type(z).__name__}; pass z or (z1, z2)")
@@ -220,14 +221,8 @@ def _joined(name: str, z: Parts, reader: str) -> tuple[Tensor, int | None]:
     _check.rows(f"{name}[1]", z[1], len(z[0]))
     if reader == "cosine":
         _check.embeddings(least=1, **{f"{name}[{k}]": part for k, part in enumerate(z)})
+        return (directions(z[0].double()) * directions(z[1].double())).sum(dim=1, keepdim=True), None
     return torch.cat(z, dim=1), z[0].shape[1]
-
-
-def _features(train: Tensor, others: tuple[Tensor, ...], reader: str, split: int | None) -> list[Tensor]:
-    if reader == "cosine":
-        pairs = [(directions(z[:, :split].double()), directions(z[:, split:].double())) for z in (train, *others)]
-        train, *others = ((a * b).sum(dim=1, keepdim=True) for a, b in pairs)
-    return standardised(train, *others)
 
 
 def _read(
@@ -240,13 +235,9 @@ def _read(
         for found, _ in logistic_path(train, own, others, (1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0), class_weight="balanced"):
             fits.append((float(F.cross_entropy(found[0] + prior, held)), found))
     else:
-        wide = split if reader == "bilinear" else None
-        fits = [
-            read_by_network(
-                train, own, others[0], held, others, split=wide, dropout=share, generator=stream(seed, 2, k)
-            )
-            for k, share in enumerate((0.0, 0.5))
-        ]
+        rows = (train, own, others[0], held, others)
+        shape = {"split": split if reader == "bilinear" else None}
+        fits = [read_by_network(*rows, **shape, dropout=k / 2, generator=stream(seed, 2, k)) for k in (0, 1)]
     return [z.double() for z in min(fits, key=lambda fit: fit[0])[1]]
 
 

@@ -161,8 +161,8 @@ Z, Y = noise(40, 4), torch.arange(40) % 2
     ("arguments", "change", "error", "text"),
     [
         ((Z, Y), {"reader": "forest"}, ValueError, r"reader must be one of \['linear', .*, got 'forest'; choose"),
-        ((Z, Y), {"reader": "bilinear"}, ValueError, r"z must be a tuple of two parts for reader='bilinear', got one"),
-        ((Z, Y), {"reader": "cosine"}, ValueError, r"z must be a tuple of two parts for reader='cosine', got one"),
+        ((Z, Y), {"reader": "bilinear"}, ValueError, r"z must be a tuple of two parts for 'bilinear', got one"),
+        ((Z, Y), {"reader": "cosine"}, ValueError, r"z must be a tuple of two parts for 'cosine', got one"),
         (([Z], Y), {}, TypeError, r"z must be a tensor or a tuple of two, got list; pass z or \(z1, z2\)"),
         (((Z, Z[:3]), Y), {}, ValueError, r"z\[1\] must have one entry for each of the 40 rows, got shape \(3, 4\)"),
         (((Z, Z[0]), Y), {}, ValueError, r"z\[1\] must have shape \(N, D\), got \(4,\)"),
