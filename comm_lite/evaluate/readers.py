@@ -92,7 +92,7 @@ def usable_information(
     replicates: int = 1000,
     seed: int = 0,
 ) -> Usable:
-    r"""Bits about a label that a family of readers finds on held-out rows.
+    r"""Bits about a label that a family of readers finds on held-out rows; see :eq:`eq-usable-information`.
 
     .. math::
         I_{\mathcal V}(Z \to Y) = H_{\mathcal V}(Y) - H_{\mathcal V}(Y \mid Z)
@@ -169,7 +169,7 @@ def usable_information(
     features = standardised(z[kept], z[held], test_z)
     in_held, in_test = _read(features, own, labels[held], prior, reader, split, seed)
     nats = _calibrated(in_held, labels[held], in_test, prior)
-    gain = (nats.gather(1, truth[:, None]).squeeze(1) - prior[truth]) / log(2)  # bits that each row is cheaper by
+    gain = (nats.gather(1, truth[:, None]).squeeze(1) - prior[truth]) / log(2)  # (eq-usable-information)
 
     low, high, effect = _resampled(gain, items, replicates, stream(seed, 3))
     draw, shuffled = stream(seed, 4), []
