@@ -127,7 +127,8 @@ def test_a_benchmark_says_how_threads_wait_before_torch_is_loaded(path):
         name for node in tree.body for name in imported(node) if name in ("measure", "kernels", "torch", "comm_lite")
     ]
     first = "kernels" if path.stem == "measure" else "measure"
-    assert found[0] == first, f"{path.name} must import from {first} before it imports {found[0]}"
+    # one that starts each case in a process of its own loads torch there
+    assert found[:1] in ([], [first]), f"{path.name} must import from {first} before it imports {found[0]}"
 
 
 def imported(node):
