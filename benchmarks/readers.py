@@ -8,8 +8,9 @@ python benchmarks/readers.py [--device cpu] [--threads 1] [--seed 0]
 
 import time
 
+from measure import options  # isort: split
+
 import torch
-from measure import options
 
 from comm_lite.evaluate.readers import READERS, usable_information
 
