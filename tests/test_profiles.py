@@ -86,6 +86,8 @@ def test_the_command_refuses_what_it_does_not_know(arguments, text, capsys):
 
 def test_pytest_nbmake_by_itself_takes_the_smallest_profile(monkeypatch):
     monkeypatch.delenv("COMM_LITE_PROFILE", raising=False)
-    code = (run_chapters.ROOT / "book" / "conftest.py").read_text()
-    exec(compile(code, "book/conftest.py", "exec"), {})
+    hooks = {}
+    exec(compile((run_chapters.ROOT / "book" / "conftest.py").read_text(), "book/conftest.py", "exec"), hooks)
+    hooks["pytest_configure"]()
     assert os.environ.pop("COMM_LITE_PROFILE") == "smoke" and os.environ["COMM_LITE_STATIC"] == "1"
+    hooks["pytest_unconfigure"]()

@@ -29,7 +29,8 @@ def test_losses_have_a_panel_a_method_and_a_line_a_run():
     figure = loss_curves(
         {"CoMM, biased": [3.0, 2.0], "Cross, biased": [1.0, 0.5], "CoMM, unbiased": [3.0, 2.5]}, title="t"
     )
-    assert [axis.get_title() for axis in figure.axes] == ["CoMM", "Cross"]
+    where = plt.rcParams["axes.titlelocation"]
+    assert [axis.get_title(loc=where) for axis in figure.axes] == ["CoMM", "Cross"]
     lines = {line.get_label(): list(line.get_ydata()) for line in figure.axes[0].lines}
     assert lines == {"biased": [3.0, 2.0], "unbiased": [3.0, 2.5]}
     assert len({line.get_linestyle() for line in figure.axes[0].lines}) == 2, "told apart without colour"
