@@ -26,6 +26,7 @@ from comm_lite.data import ImageAugment
 from comm_lite.losses import comm_loss
 from comm_lite.models import CoMM
 from comm_lite.nn import AlexNetFeatures, ConcatSelfAttention, PatchConverter, ProjectionHead
+from comm_lite.train import TrainConfig, parameter_groups
 
 SIDES, PAIRS, SIZE, WIDTH = ("image1", "image2"), 64, 224, 512
 AUTHORS, MERELY = 4.7 + 0.55, 2.05  # seconds on two CPU cores
@@ -57,11 +58,9 @@ class Training:
         converters = {side: PatchConverter(encoders[side].dim, WIDTH) for side in SIDES}
         fusion = ConcatSelfAttention(SIDES, dim=WIDTH, layers=1, heads=8)
         self.model = CoMM(encoders, converters, fusion, ProjectionHead(WIDTH, hidden=512, out=256))
-        self.model.to(device, memory_format=torch.channels_last).train()
-        decayed = [p for p in self.model.parameters() if p.ndim > 1]
-        others = [p for p in self.model.parameters() if p.ndim <= 1]
-        groups = [{"params": decayed, "weight_decay": 1e-4}, {"params": others, "weight_decay": 0.0}]
-        self.optimizer = torch.optim.AdamW(groups, lr=3e-4)
+        self.model.to(device).train()
+        groups = parameter_groups(self.model, TrainConfig(lr=3e-4, weight_decay=1e-4))
+        self.optimizer = torch.optim.AdamW([{k: v for k, v in group.items() if k != "muon"} for group in groups])
         self.augment = ImageAugment()  # its defaults are the paper's: crops from 0.08, blur for half
         self.draws = torch.Generator(device).manual_seed(seed)
         shape = (PAIRS, 3, SIZE, SIZE)
