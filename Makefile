@@ -36,7 +36,7 @@ lint: $(VENV)/.stamp ## style of the code; chapters stored without outputs
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && find book -name '*.ipynb' -not -path '*/.*' -exec $(BIN)/nbstripout --keep-id --verify {} +
 
 unit: $(VENV)/.stamp ## the package and the tools
-	$(BIN)/python -m pytest -q --ignore=tests/pages
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --ignore=tests/pages
 
 notebooks: $(VENV)/.stamp ## every chapter runs by itself (smoke profile), two at a time
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --nbmake -n 2 book/
