@@ -281,8 +281,8 @@ def intro(recorded):
     assert min(min(of["Romance"]) for of in recorded["scores"].values()) >= 97
     # ... and for nothing else: a reader that can multiply finds Thriller in CoMM, in every seed, and not in Cross
     assert max(recorded["scores"]["Cross"]["Thriller"]) <= 57 and at["Cross"]["Thriller"] <= 54
-    assert min(recorded["scores"]["CoMM"]["Thriller"]) >= 65 and at["CoMM"]["Thriller"] >= 70
-    assert all(at["CoMM"][genre] >= at["Cross"][genre] + 5 for genre in ("Documentary", "Thriller"))
+    assert min(recorded["scores"]["CoMM"]["Thriller"]) >= 70 and at["CoMM"]["Thriller"] >= 75
+    assert at["CoMM"]["Documentary"] >= at["Cross"]["Documentary"] + 10
 
 
 def controlled_experiment(recorded):
