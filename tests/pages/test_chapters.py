@@ -298,7 +298,7 @@ def controlled_experiment(recorded):
     assert recorded["bits-alone"] < 0.05 < 0.3 < recorded["bits-together"]  # S is synergy, as planted
     at = {method: {task: value for task, (value, _, _) in of.items()} for method, of in recorded["scores"].items()}
     assert recorded["cross-U1-ours"] == pytest.approx(at["Cross"]["U1"], abs=0.11)  # the same, printed with one digit
-    assert 15 < recorded["untrained-U1-ours"] < 45 and recorded["untrained-U1-theirs"] < recorded["untrained-U1-ours"]
+    assert 10 < recorded["untrained-U1-ours"] < 45
     if PROFILE == "smoke":
         # seconds of training: nothing is claimed but that the models know more of something than a guess would
         trained = [f"{method}, {pairs}" for method in ("CoMM", "Cross") for pairs in ("biased", "unbiased")]
@@ -306,6 +306,7 @@ def controlled_experiment(recorded):
         known = [max(low for t, (_, low, _) in recorded["scores"][m].items() if t != "S") > 10 for m in methods]
         assert sum(known) >= 4
         return
+    assert 15 < recorded["untrained-U1-ours"] and recorded["untrained-U1-theirs"] < recorded["untrained-U1-ours"]
     alone = ["Cross", "Cross+Self", "FactorCL"]  # towers that meet in the loss only
     unique = {method: (of["U1"] + of["U2"]) / 2 for method, of in at.items()}
     assert min(at[method]["R"] for method in ("Cross", "Cross+Self", "CoMM")) >= 90
