@@ -18,8 +18,8 @@ def view_gaps(p: ArrayLike) -> tuple[float, float]:
         p: joint distribution, shape ``(X1, X2, Y)``.
 
     Returns:
-        The two gaps in bits: what the first view adds to the second, and the second to the first. Both are 0 where the
-        assumption holds, that is where each view alone tells all that both tell.
+        The gaps in bits: what the first view adds to the second, and the second to the first. Both are 0 where the
+        assumption holds: each view alone tells all that both tell.
 
     Raises:
         TypeError: if ``p`` is not an array of floats.
@@ -30,8 +30,7 @@ def view_gaps(p: ArrayLike) -> tuple[float, float]:
         >>> view_gaps(horror)
         (1.0, 0.0)
 
-    Source: Sridharan and Kakade (2008), "An information theoretic framework for multi-view learning"; Tosh,
-    Krishnamurthy and Hsu (2021).
+    Source: Sridharan and Kakade (2008); Tosh, Krishnamurthy and Hsu (2021), both on multi-view learning.
     """
     p = distribution(p, "X1 X2 Y")
     orders = (0, 2, 1), (1, 2, 0)  # (X1, Y | X2) and (X2, Y | X1)
@@ -75,19 +74,13 @@ def optimal_critic(p: ArrayLike) -> np.ndarray:
 def kept_by_alignment(p: ArrayLike) -> float:
     r"""Bits about a label that are left when each view keeps only what the optimal critic looks at.
 
-    Two values of a view with the same row of the critic are merged: an encoder that cannot tell them apart has the
-    least loss all the same. What is left is the minimal sufficient statistic of each view for the other.
-
-    Args:
-        p: joint distribution, shape ``(X1, X2, Y)``.
+    Values of a view with one row of the critic are merged: an encoder that cannot tell them apart has the least loss
+    all the same. What is left is the minimal sufficient statistic of each view for the other. Compare
+    :func:`view_gaps`, whose arguments it takes and whose errors it raises.
 
     Returns:
         I(T1, T2; Y) in bits, with T1 and T2 the merged views. R where the shared part of the views is a symbol of its
         own; more than R where one view shows a noisy copy of the other's sign, because a symbol is kept whole.
-
-    Raises:
-        TypeError: if ``p`` is not an array of floats.
-        ValueError: if ``p`` is not a distribution of three variables.
 
     Example:
         >>> horror = np.array([[[0.5, 0.0]], [[0.0, 0.5]]])

@@ -1,9 +1,8 @@
 r"""Mutual information from a matrix of critic scores: bounds, estimators, and a Gaussian whose answer is known.
 
-A critic :math:`f` scores how well ``x`` and ``y`` go together: ``scores[i, j]`` is :math:`f(x_i, y_j)` for ``N`` pairs
-that were drawn together. Its diagonal holds samples of :math:`p(x, y)`, everything else samples of
-:math:`p(x) p(y)`. The best critic is the log-ratio :math:`\log p(x, y) / (p(x) p(y))`, and all estimators here take it
-as it is. They return nats, in float32 or better, and can be differentiated by the scores.
+``scores[i, j]`` says how well :math:`x_i` and :math:`y_j` go together, for ``N`` pairs that were drawn together: the
+diagonal holds samples of :math:`p(x, y)`, everything else of :math:`p(x) p(y)`. The best critic is the log-ratio
+:math:`\log p(x, y) / (p(x) p(y))`. Estimators return nats, in float32 or better, and are differentiable.
 """
 
 from __future__ import annotations
@@ -23,10 +22,8 @@ def _scores(name: str, scores: Tensor) -> Tensor:
     if not scores.is_floating_point():
         raise TypeError(f"{name} must hold floating-point scores, got {scores.dtype}; call .float() first")
     if scores.shape[0] != scores.shape[1] or len(scores) < 2:
-        raise ValueError(
-            f"{name} must score at least 2 pairs, each x with each y, got shape {tuple(scores.shape)}; "
-            f"pass a square matrix whose diagonal holds the pairs"
-        )
+        text = f"{name} must score at least 2 pairs, each x with each y, got shape {tuple(scores.shape)}"
+        raise ValueError(f"{text}; pass a square matrix whose diagonal holds the pairs")
     if _check.values_of(scores):
         _check.finite(name, scores)
     return scores.to(torch.promote_types(scores.dtype, torch.float32))
@@ -46,10 +43,8 @@ def info_nce_bound(scores: Tensor) -> Tensor:
         I_{\mathrm{NCE}} = \log N
         + \frac{1}{N} \sum_{i=1}^{N} \log \frac{e^{f(x_i, y_i)}}{\sum_{j=1}^{N} e^{f(x_i, y_j)}}
 
-    Here :math:`f(x_i, y_j)` is ``scores[i, j]``. Adding a constant to a row changes nothing.
-
     Args:
-        scores: critic scores, shape ``(N, N)``, ``N >= 2``; each row picks its own column among all.
+        scores: critic scores :math:`f(x_i, y_j)`, shape ``(N, N)``, ``N >= 2``.
 
     Returns:
         Scalar, in nats. Lower bound in the mean over batches, for any critic. 0 is chance, log N a perfect match.
@@ -72,26 +67,20 @@ def info_nce_bound(scores: Tensor) -> Tensor:
 def nwj(scores: Tensor) -> Tensor:
     r"""NWJ, a lower bound without bias whose variance grows like exp(2 I); see :eq:`eq-nwj`.
 
+    Compare :func:`info_nce_bound`, whose arguments it takes and whose errors it raises.
+
     .. math::
         I_{\mathrm{NWJ}} = 1 + \mathbb{E}_{p(x, y)}[f] - \mathbb{E}_{p(x) p(y)}[e^f]
-
-    Args:
-        scores: critic scores, shape ``(N, N)``, ``N >= 2``; the means run over the diagonal and over the rest.
 
     Returns:
         Scalar, in nats. Lower bound in the mean, for any critic, and equal to the information for the log-ratio; no
         ceiling. The critic 0 gives 0. One large score off the diagonal makes it very negative, down to minus infinity.
 
-    Raises:
-        TypeError: if ``scores`` is not a floating-point tensor.
-        ValueError: if it is not a finite square matrix of at least two rows.
-
     Example:
         >>> nwj(torch.zeros(4, 4)).item()
         0.0
 
-    Source: Nguyen, Wainwright and Jordan (2010). Differs from :math:`\mathbb{E}[g] - \mathbb{E}[e^{g - 1}]` in the
-    critic, our :math:`f = g - 1`: so the best one is the log-ratio here too.
+    Source: Nguyen, Wainwright and Jordan (2010), with their critic less 1, so that the best one is the log-ratio too.
     """
     together, apart = _split("scores", scores)
     log_mean = apart.logsumexp(dim=0) - math.log(len(apart))
@@ -101,27 +90,20 @@ def nwj(scores: Tensor) -> Tensor:
 def donsker_varadhan(scores: Tensor) -> Tensor:
     r"""Donsker and Varadhan's bound, which MINE trains; see :eq:`eq-dv`.
 
+    Compare :func:`info_nce_bound`, whose arguments it takes and whose errors it raises.
+
     .. math::
         I_{\mathrm{DV}} = \mathbb{E}_{p(x, y)}[f] - \log \mathbb{E}_{p(x) p(y)}[e^f]
 
-    Args:
-        scores: critic scores, shape ``(N, N)``, ``N >= 2``; the means run over the diagonal and over the rest.
-
     Returns:
-        Scalar, in nats. With exact expectations a lower bound; on a batch it is neither bound, and too high in the
-        mean for a good critic, since the logarithm of a mean is on average below that of the expectation. Any
-        constant critic gives 0, and a constant added to the critic changes nothing.
-
-    Raises:
-        TypeError: if ``scores`` is not a floating-point tensor.
-        ValueError: if it is not a finite square matrix of at least two rows.
+        Scalar, in nats. With exact expectations a lower bound; on a batch neither bound, and too high in the mean for
+        a good critic, since the logarithm of a mean is on average too low. A constant added to it changes nothing.
 
     Example:
         >>> donsker_varadhan(torch.full((4, 4), 3.0)).item()
         0.0
 
-    Source: Belghazi et al. (2018), MINE. Differs from it in the gradient, which is that of the value: no moving average
-    replaces the batch mean in its denominator.
+    Source: Belghazi et al. (2018), MINE, whose gradient has a moving average; this one is that of the value.
     """
     together, apart = _split("scores", scores)
     log_mean = apart.logsumexp(dim=0) - math.log(len(apart))
@@ -139,8 +121,8 @@ def smile(scores: Tensor, *, clip: float = 5.0) -> Tensor:
         clip: :math:`t`, above 0, from 1e-18 to 1e18, in nats. Large is Donsker and Varadhan (variance), small is bias.
 
     Returns:
-        Scalar, in nats. Neither lower nor upper bound. A critic that is constant within the clip gives 0; a constant
-        beyond it is counted in full, so maximising this over the critic diverges: train another way, then read.
+        Scalar, in nats; no bound. A critic that is constant within the clip gives 0; a constant beyond it is counted
+        in full, so maximising this over the critic diverges: train another way, then read.
 
     Raises:
         TypeError: if ``scores`` is not a floating-point tensor or ``clip`` is not a number.
@@ -170,9 +152,8 @@ def club(log_likelihood: Tensor) -> Tensor:
             added to a row or a column changes nothing, so the log-ratio serves as well.
 
     Returns:
-        Scalar, in nats. Upper bound in the mean if :math:`q` is the true conditional; it is then the Jeffreys
-        divergence of :math:`p(x, y)` and :math:`p(x) p(y)`, often several times the information. A poor :math:`q`
-        gives any value. 0 is chance.
+        Scalar, in nats. Upper bound in the mean if :math:`q` is the true conditional: the Jeffreys divergence of
+        :math:`p(x, y)` and :math:`p(x) p(y)`, often several times the information. A poor :math:`q` gives any value.
 
     Raises:
         TypeError: if ``log_likelihood`` is not a floating-point tensor.
@@ -182,8 +163,7 @@ def club(log_likelihood: Tensor) -> Tensor:
         >>> club(torch.eye(4) * 3).item()
         3.0
 
-    Source: Cheng et al. (2020). Differs from its sample form, whose second mean takes the pairs in and so comes
-    out smaller by the factor (N - 1) / N.
+    Source: Cheng et al. (2020), whose second mean takes the pairs in: theirs is (N - 1) / N of this one.
     """
     together, apart = _split("log_likelihood", log_likelihood)
     return together.mean() - apart.mean()  # (eq-club)
@@ -192,18 +172,11 @@ def club(log_likelihood: Tensor) -> Tensor:
 def nce_club(scores: Tensor) -> Tensor:
     r"""NCE-CLUB: the form of `club` on a critic that was trained with InfoNCE.
 
-    The best InfoNCE critic is the log-ratio up to a constant a row, which cancels here.
-
-    Args:
-        scores: scores of the critic, shape ``(N, N)``, ``N >= 2``.
+    Its critic is that of :func:`info_nce_bound`, whose arguments it takes and whose errors it raises. The constant a
+    row by which the best one differs from the log-ratio cancels.
 
     Returns:
-        Scalar, in nats. Upper bound in the mean for the best critic only (the Jeffreys divergence); a critic that fits
-        less well gives less, and then it need not be above the information.
-
-    Raises:
-        TypeError: if ``scores`` is not a floating-point tensor.
-        ValueError: if it is not a finite square matrix of at least two rows.
+        Scalar, in nats. Upper bound in the mean for the best critic only (the Jeffreys divergence).
 
     Example:
         >>> nce_club(torch.eye(4) * 3).item()
@@ -221,7 +194,7 @@ class GaussianPair:
     x: Tensor
     r"""Samples, shape ``(N, D)``, standard normal, float64."""
     y: Tensor
-    r"""Samples, shape ``(N, D)``; standard normal, and each number correlates with its fellow in ``x`` alone."""
+    r"""The same for y; each number correlates with its fellow in ``x`` alone."""
     information: float
     r"""True mutual information of x and y, nats."""
 

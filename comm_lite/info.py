@@ -1,8 +1,7 @@
 r"""Entropy and mutual information of tables of probabilities.
 
 A joint distribution is an array with one axis a variable, such as ``p[x, y]``; its entries are at least 0 and sum to 1.
-Everything is computed in float64, and 0 log 0 counts as 0. Tiny sums below zero are left as they are: they show the
-rounding, about 1e-16.
+Everything is computed in float64, and 0 log 0 counts as 0. Sums may fall below zero by rounding, about 1e-16.
 """
 
 from __future__ import annotations
@@ -86,7 +85,7 @@ def entropy(p: ArrayLike, *, unit: str = "bits") -> float:
         H(X) = -\sum_x p(x) \log p(x)
 
     Args:
-        p: joint distribution of any number of variables, taken together as one.
+        p: joint distribution with one axis for each variable of the equation; here any number, taken together as one.
         unit: ``"bits"`` or ``"nats"``.
 
     Returns:
@@ -94,7 +93,7 @@ def entropy(p: ArrayLike, *, unit: str = "bits") -> float:
 
     Raises:
         TypeError: if ``p`` is not an array of floats.
-        ValueError: if ``p`` is not a distribution or the unit is unknown.
+        ValueError: if ``p`` is not a distribution of so many variables, or the unit is unknown.
 
     Example:
         >>> entropy([0.5, 0.25, 0.25])
@@ -108,22 +107,13 @@ def entropy(p: ArrayLike, *, unit: str = "bits") -> float:
 
 
 def conditional_entropy(p: ArrayLike, *, unit: str = "bits") -> float:
-    r"""Entropy of the first variable that is left when the second is known.
+    r"""Entropy of X given Y, beside :func:`entropy`, whose arguments it takes and whose errors it raises.
 
     .. math::
         H(X \mid Y) = H(X, Y) - H(Y)
 
-    Args:
-        p: joint distribution, shape ``(X, Y)``.
-        unit: ``"bits"`` or ``"nats"``.
-
     Returns:
-        At least 0 (``Y`` tells all), at most H(X) (``Y`` tells nothing). It is the lowest cross-entropy of
-        predicting ``X`` from ``Y``.
-
-    Raises:
-        TypeError: if ``p`` is not an array of floats.
-        ValueError: if ``p`` is not a distribution of two variables or the unit is unknown.
+        At least 0 (``Y`` tells all), at most H(X) (``Y`` tells nothing): the lowest cross-entropy of X from Y.
 
     Example:
         >>> conditional_entropy([[0.5, 0.0], [0.0, 0.5]])
@@ -139,16 +129,10 @@ def mutual_information(p: ArrayLike, *, unit: str = "bits") -> float:
     .. math::
         I(X; Y) = \sum_{x, y} p(x, y) \log \frac{p(x, y)}{p(x) \, p(y)}
 
-    Args:
-        p: joint distribution, shape ``(X, Y)``.
-        unit: ``"bits"`` or ``"nats"``.
+    Like :func:`entropy`, whose arguments it takes and whose errors it raises.
 
     Returns:
         At least 0 (independent), at most the smaller of H(X) and H(Y) (one is a function of the other).
-
-    Raises:
-        TypeError: if ``p`` is not an array of floats.
-        ValueError: if ``p`` is not a distribution of two variables or the unit is unknown.
 
     Example:
         >>> mutual_information([[0.5, 0.0], [0.0, 0.5]])
@@ -161,25 +145,16 @@ def mutual_information(p: ArrayLike, *, unit: str = "bits") -> float:
 
 
 def conditional_mutual_information(p: ArrayLike, *, unit: str = "bits") -> float:
-    r"""Mutual information of the first two variables when the third is known.
+    r"""I(X; Y) given a third variable, like :func:`entropy`, whose arguments it takes and whose errors it raises.
 
     .. math::
         I(X; Y \mid Z) = \sum_z p(z) \, I(X; Y \mid Z = z)
 
-    Args:
-        p: joint distribution, shape ``(X, Y, Z)``.
-        unit: ``"bits"`` or ``"nats"``.
-
     Returns:
         At least 0. It may be smaller than I(X; Y) (``Z`` explains what they share) or larger (XOR).
 
-    Raises:
-        TypeError: if ``p`` is not an array of floats.
-        ValueError: if ``p`` is not a distribution of three variables or the unit is unknown.
-
     Example:
-        >>> xor = np.zeros((2, 2, 2))
-        >>> xor[0, 0, 0] = xor[0, 1, 1] = xor[1, 0, 1] = xor[1, 1, 0] = 0.25
+        >>> xor = np.array([[[1, 0], [0, 1]], [[0, 1], [1, 0]]]) / 4
         >>> conditional_mutual_information(xor)
         1.0
     """
@@ -189,25 +164,16 @@ def conditional_mutual_information(p: ArrayLike, *, unit: str = "bits") -> float
 
 
 def co_information(p: ArrayLike, *, unit: str = "bits") -> float:
-    r"""What two variables share with a third: redundancy minus synergy, so it may be negative.
+    r"""Redundancy minus synergy, in the units of :func:`entropy`, whose arguments it takes and whose errors it raises.
 
     .. math::
         I(X_1; X_2; Y) = I(X_1; X_2) - I(X_1; X_2 \mid Y)
 
-    Args:
-        p: joint distribution, shape ``(X1, X2, Y)``; the value is the same for every order of the three.
-        unit: ``"bits"`` or ``"nats"``.
-
     Returns:
-        R - S of the decomposition: 1 bit when both copy a fair bit Y, -1 bit for XOR.
-
-    Raises:
-        TypeError: if ``p`` is not an array of floats.
-        ValueError: if ``p`` is not a distribution of three variables or the unit is unknown.
+        What three variables share, in any order: 1 bit when X1 and X2 copy a fair bit Y, -1 bit for XOR.
 
     Example:
-        >>> copy = np.zeros((2, 2, 2))
-        >>> copy[0, 0, 0] = copy[1, 1, 1] = 0.5
+        >>> copy = np.array([[[1, 0], [0, 0]], [[0, 0], [0, 1]]]) / 2
         >>> co_information(copy)
         1.0
 

@@ -63,6 +63,15 @@ def refuses(function):
     )
 
 
+BODIES = {node.name: node for tree in TREES.values() for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+def checks(function):
+    """Whether the function refuses something, itself or by a function of ours that it calls."""
+    called = {node.func.id for node in ast.walk(function) if isinstance(node, ast.Call) and hasattr(node.func, "id")}
+    return refuses(function) or any(checks(BODIES[name]) for name in called & BODIES.keys() - {function.name})
+
+
 SHARED = re.compile(r":func:`(\w+)`, whose arguments it takes( and whose errors it raises\.|, without checking them\.)")
 
 
@@ -75,7 +84,7 @@ def explained_by(function):
     assert [a.arg for a in ast.walk(named.args) if isinstance(a, ast.arg)] == [
         a.arg for a in ast.walk(function.args) if isinstance(a, ast.arg)
     ]
-    assert refuses(function) == shared[2].startswith(" and")
+    assert checks(function) == shared[2].startswith(" and")
     return named
 
 
