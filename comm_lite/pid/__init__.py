@@ -6,31 +6,9 @@ from comm_lite.pid.broja import broja, broja_batch
 from comm_lite.pid.estimate import cluster, plug_in, plug_in_bias
 from comm_lite.pid.gates import GATES, Gate, additive, combine
 from comm_lite.pid.gaussian import gain_angle, gaussian_scalar, gaussian_vector, mmi
-from comm_lite.pid.imin import imin
-from comm_lite.pid.measures import measures
+from comm_lite.pid.measures import imin, measures
 from comm_lite.pid.posterior import posterior, posterior_pid
 
-__all__ = [
-    "GATES",
-    "PID",
-    "Estimate",
-    "Gate",
-    "PIDBatch",
-    "additive",
-    "batch",
-    "broja",
-    "broja_batch",
-    "cluster",
-    "combine",
-    "gain_angle",
-    "gaussian_scalar",
-    "gaussian_vector",
-    "imin",
-    "measures",
-    "mmi",
-    "plug_in",
-    "plug_in_bias",
-    "posterior",
-    "posterior_pid",
-    "sinkhorn",
-]
+__all__ = ["PID", "Estimate", "PIDBatch", "broja", "broja_batch", "imin", "measures"]
+__all__ += ["GATES", "Gate", "additive", "combine", "gain_angle", "gaussian_scalar", "gaussian_vector", "mmi"]
+__all__ += ["batch", "cluster", "plug_in", "plug_in_bias", "posterior", "posterior_pid", "sinkhorn"]

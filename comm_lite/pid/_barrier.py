@@ -1,8 +1,7 @@
 r"""The solver behind `broja`: a primal-dual interior-point method on the dual problem of `certify`.
 
 It keeps a weight :math:`w(x_1, x_2) > 0`, which becomes :math:`q(x_1, x_2)`, and a slack :math:`s(x_1, x_2) > 0` of
-each constraint, and follows the path on which :math:`w s = \mu` for all pairs to :math:`\mu = 0`. Working in
-:math:`\lambda_1, \lambda_2`, and not in :math:`q`, avoids the logarithms that run away where cells of :math:`q` vanish.
+each constraint, and follows the path on which :math:`w s = \mu` for all pairs to :math:`\mu = 0`.
 
 Only cells that can occur take part: those with :math:`p(x_1, y) > 0` and :math:`p(x_2, y) > 0`. Shapes: ``N`` cells,
 ``P`` pairs (x1, x2), ``V`` unknowns (the multipliers). Everything is float64 and in nats.
@@ -21,6 +20,7 @@ _STEPS = 100
 _IDLE, _NEAR = 4, 1e-7  # so many steps without a gain end the search, once the gap is so small
 _REACH = 0.97  # share of the way to the boundary that a step goes
 _FADE = 1e-10  # what a step must leave of each q(y | x1, x2): from a vanished one the next would not find back
+_LEAST = 1e-11  # marginal probabilities below it are left out: rounding hides their part
 _FAR = 5.0  # slack at the start, at most
 _FINE = 1e-3  # share of the tolerance that is aimed for: the multipliers are a gradient, and need more digits
 _UNSEEN = -35.0  # log probability that counts as none
@@ -81,17 +81,15 @@ class _Cells:
         return lower, scale
 
 
-def barrier(p1: np.ndarray, p2: np.ndarray, *, tolerance: float, least: float = 1e-11) -> Dual:
+def barrier(p1: np.ndarray, p2: np.ndarray, *, tolerance: float) -> Dual:
     r"""Solve the dual problem of `certify` until its gap is about a thousandth of ``tolerance``, or rounding stops it.
 
     A Newton step for the marginals, the slacks and :math:`w s = 0` predicts how far one can go; a second one with the
     same factors aims at a :math:`\mu` that fits, and corrects the first for its curvature. About ten steps are needed.
-    Marginal probabilities below ``least`` are left out, for rounding hides their part; `certify` counts them.
 
-    Source: Mehrotra (1992), "On the implementation of a primal-dual interior point method"; the dual is that of
-    Makkeh, Theis and Vicente (2018), "BROJA-2PID".
+    Source: Mehrotra (1992); the dual is that of Makkeh, Theis and Vicente (2018), "BROJA-2PID".
     """
-    seen1, seen2 = p1 > least, p2 > least
+    seen1, seen2 = p1 > _LEAST, p2 > _LEAST
     seen = seen1.any(0) & seen2.any(0)
     seen1, seen2 = seen1 & seen, seen2 & seen
     rows1, rows2, label = seen1.any(1), seen2.any(1), p1.sum(0)[seen]
@@ -120,17 +118,9 @@ def _start(cells: _Cells, p1: np.ndarray, p2: np.ndarray, mu: float) -> tuple[np
     return first - (excess + rare1)[:, None], second - rare2[:, None]
 
 
-def _direction(
-    cells: _Cells,
-    factor: tuple[torch.Tensor, np.ndarray],
-    r: np.ndarray,
-    w: np.ndarray,
-    s: np.ndarray,
-    off: np.ndarray,
-    centre: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _direction(cells: _Cells, factor: tuple, state: tuple, centre: np.ndarray) -> tuple[np.ndarray, ...]:
     r"""Newton step towards w s = centre: of the multipliers, the cells' logits, the slacks and the weights."""
-    lower, scale = factor
+    (lower, scale), (r, w, s, off) = factor, state
     right = (cells.p - cells.sums(((centre - w * off) / s)[cells.pair] * r))[:-1] * scale
     x = np.zeros(cells.size)
     x[:-1] = torch.cholesky_solve(torch.from_numpy(right)[:, None], lower)[:, 0].numpy() * scale
@@ -163,7 +153,7 @@ def _follow(p1: np.ndarray, p2: np.ndarray, tolerance: float) -> Dual:
             best, kept = gap, (moved, q)
         if not goal < gap or (idle >= _IDLE and best <= _NEAR):  # as good as asked for, or rounding is all that moves
             break
-        point = cells, cells.factor(q, r, w * (1 / s - 1)), r, w, s, off
+        point = cells, cells.factor(q, r, w * (1 / s - 1)), (r, w, s, off)
         _, _, slack, weight = _direction(*point, np.zeros(pairs))
         size = min(_most(w, weight), _most(s, slack))
         ahead = float((w + size * weight) @ (s + size * slack)) / pairs

@@ -15,8 +15,7 @@ import numpy as np
 from comm_lite.pid._barrier import barrier
 from comm_lite.pid._square import square
 from comm_lite.pid._tables import CERTIFIED, entropies, ratio
-from comm_lite.pid.alternating import alternating
-from comm_lite.pid.certificate import Dual, certify
+from comm_lite.pid.certificate import Dual, alternating, certify
 
 _ALIKE = 12  # decimals to which probabilities must agree to be merged
 _AT_ONCE = 1 << 18  # cells that are solved at once
@@ -46,8 +45,8 @@ class Least(NamedTuple):
 def least_information(p1: np.ndarray, p2: np.ndarray, *, tolerance: float = 1e-8, method: str = "barrier") -> Least:
     r"""Find the least information that two sources with p(x1, y), (n1, K), and p(x2, y), (n2, K), can have together.
 
-    Two symbols a source go to `square`, others to `barrier`; where that leaves more than 1e-7 nats, `barrier` with
-    every probability, and `alternating` from there, are tried as well. The best point counts, as a whole.
+    Two symbols a source go to `square`, others to `barrier`; where that leaves more than 1e-7 nats, `alternating` goes
+    on from there. The best point counts, as a whole.
 
     Example:
         >>> copy = np.diag([0.5, 0.5])
@@ -58,15 +57,20 @@ def least_information(p1: np.ndarray, p2: np.ndarray, *, tolerance: float = 1e-8
     if len(p1) != 2 or len(p2) != 2:  # `square` needs nothing merged
         places = i, j, y = _alike(p1), _alike(p2), _alike(np.concatenate([p1, p2]).T)
         a, b = _summed(p1, i, y), _summed(p2, j, y)
-    gap, upper, dual = math.inf, math.inf, Dual(a, b, a)
-    for solve in _solvers(a, b, tolerance, method):
-        point = solve(dual)
+    solvers: list[Callable] = [lambda best: alternating(a, b, tolerance=tolerance, start=best)]
+    if method == "barrier":
+        solvers.insert(0, lambda _: barrier(a, b, tolerance=tolerance))
+    if method == "barrier" and len(a) == len(b) == 2:
+        solvers.insert(0, lambda _: Dual(*(part[0] for part in square(a[None], b[None]))))
+    gap, upper, best = math.inf, math.inf, None
+    for solve in solvers:
+        point = solve(best)
         lower, high, joint = certify(a, b, point)
-        if high - lower < gap or gap == math.inf:
-            gap, upper, dual = float(high - lower), float(high), Dual(point.first, point.second, joint)
+        if high - lower < gap or best is None:
+            gap, upper, best = float(high - lower), float(high), point._replace(joint=joint)
         if gap <= CERTIFIED:
             break
-    first, second, small = dual
+    first, second, small = best
     if places:
         label = p1.sum(0)
         part = np.log(ratio(label, np.bincount(y, label)[y]) + (label <= 0))  # of its merged label
@@ -89,17 +93,6 @@ def least_informations(p1: np.ndarray, p2: np.ndarray, *, tolerance: float) -> t
     for k in (~(gap <= CERTIFIED)).nonzero()[0]:
         nats[k], gap[k], first[k], second[k], *_ = least_information(p1[k], p2[k], tolerance=tolerance)
     return nats, gap, first, second
-
-
-def _solvers(a: np.ndarray, b: np.ndarray, tolerance: float, method: str) -> list[Callable[[Dual], Dual]]:
-    if method == "alternating":
-        return [lambda _: alternating(a, b, tolerance=tolerance)]
-    return [
-        *([lambda _: Dual(*(part[0] for part in square(a[None], b[None])))] if len(a) == len(b) == 2 else []),
-        lambda _: barrier(a, b, tolerance=tolerance),
-        lambda _: barrier(a, b, tolerance=tolerance, least=0.0),
-        lambda best: alternating(a, b, tolerance=tolerance, start=best),
-    ]
 
 
 def _alike(rows: np.ndarray) -> np.ndarray:

@@ -1,7 +1,4 @@
-r"""Two symbols a source and any number of labels: the decomposition is the root of one equation in one unknown.
-
-Shapes: ``B`` problems, ``K`` labels. Everything is float64 and in nats.
-"""
+r"""Two symbols a source and K labels: the decomposition is the root of one equation in one unknown, in nats."""
 
 from __future__ import annotations
 
@@ -23,15 +20,10 @@ _TINY = 1e-300  # added to denominators that are 0 only where the numerator is
 def square(p1: np.ndarray, p2: np.ndarray) -> Dual:
     r"""Solve p(x1, y) and p(x2, y), (B, 2, K) each: many problems in NumPy, a single one in plain numbers.
 
-    Given its marginals, the table of a label has one free cell, and the table of the sources, their mixture
-    :math:`m = \sum_y q(\cdot, \cdot, y)`, has one too. At the optimum all of these tables have one odds ratio
-
-    .. math::
-        \theta = \frac{q(0, 0, y) \, q(1, 1, y)}{q(0, 1, y) \, q(1, 0, y)}
-        = \frac{m(0, 0) \, m(1, 1)}{m(0, 1) \, m(1, 0)},
-
-    or the optimum lies at an end, where it is 0 or infinite. Given :math:`\theta`, the table of each label is the root
-    of a quadratic. Newton steps in :math:`\log \theta`, kept in a bracket, make the mixture agree.
+    Given its marginals, the table of a label has one free cell. At the optimum these tables and their mixture
+    :math:`m = \sum_y q(\cdot, \cdot, y)` have one odds ratio :math:`\theta = m(0, 0) m(1, 1) / m(0, 1) / m(1, 0)`, or
+    it is 0 or infinite. Given :math:`\theta`, the table of each label is the root of a quadratic. Newton steps in
+    :math:`\log \theta`, kept in a bracket, make the mixture agree.
 
     Example:
         >>> p = np.array([[[0.5, 0.0], [0.25, 0.25]]])  # AND: in the least informative joint the sources agree

@@ -11,8 +11,7 @@ from joints import KINDS, SHAPES, hard_joint, hard_joints
 
 from comm_lite import info
 from comm_lite.pid import PID, broja, broja_batch
-from comm_lite.pid.alternating import alternating
-from comm_lite.pid.certificate import Dual, certify
+from comm_lite.pid.certificate import Dual, alternating, certify
 
 ONE_CERTIFIED = 1e-7 / math.log(2)  # bits
 

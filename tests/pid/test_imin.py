@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from comm_lite.info import mutual_information
-from comm_lite.pid.gates import GATES
-from comm_lite.pid.imin import imin
+from comm_lite.pid import GATES, imin
 
 
 def by_hand(p):
