@@ -1,13 +1,9 @@
-r"""Named joint distributions p(x1, x2, y) whose redundancy, unique and synergistic information are known exactly.
-
-The atoms are those of Bertschinger et al. (2014), as :func:`comm_lite.pid.broja` computes them, but nothing here is
-computed by a solver: each is a closed form.
-"""
+r"""Named joint distributions p(x1, x2, y) with their atoms after Bertschinger et al. (2014), each in closed form."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +12,6 @@ from comm_lite import _check
 from comm_lite.info import joint
 
 _FAIR = (0.5, 0.5)
-_THREE = (1 / 3,) * 3
 
 
 @dataclass(frozen=True)
@@ -35,78 +30,48 @@ class Gate:
     r"""Who introduced it."""
 
 
-def binary_entropy(p: float) -> float:
-    r"""Entropy of a coin.
-
-    Args:
-        p: probability of heads, 0 to 1.
-
-    Returns:
-        Bits, 0 to 1.
-
-    Example:
-        >>> round(binary_entropy(0.25), 6)
-        0.811278
-    """
+def _h2(p: float) -> float:
+    r"""Entropy of a coin in bits, without the checks of `comm_lite.info.entropy`."""
     return float(sum(-q * np.log2(q) for q in (p, 1 - p) if q > 0))
 
 
-def _table(rule: Callable[..., tuple[Hashable, Hashable, Hashable]], coins: Sequence[Sequence[float]]) -> np.ndarray:
-    r"""Joint of ``x1, x2, y = rule(*outcomes)``, when outcome k of a coin has the k-th of its probabilities."""
+def _gate(name: str, says: str, source: str, rule: Callable, coins: Sequence | None = None, **bits: float) -> Gate:
+    r"""Joint of ``x1, x2, y = rule(*outcomes)``; outcome k of a coin has its k-th probability."""
     chances: dict[tuple, float] = {}
+    coins = coins or [_FAIR] * rule.__code__.co_argcount  # one for each argument
     for case in itertools.product(*(list(enumerate(coin)) for coin in coins)):
         outcome = rule(*(k for k, _ in case))
         chances[outcome] = chances.get(outcome, 0.0) + float(np.prod([chance for _, chance in case]))
     p, _ = joint(chances)
     p.flags.writeable = False
-    return p
-
-
-def _gate(
-    name: str,
-    says: str,
-    source: str,
-    rule: Callable,
-    coins: Sequence,
-    r: float = 0,
-    u1: float = 0,
-    u2: float = 0,
-    s: float = 0,
-):
-    atoms = {"R": float(r), "U1": float(u1), "U2": float(u2), "S": float(s)}
-    return Gate(name, _table(rule, coins), atoms, says, source)
+    return Gate(name, p, {atom: float(bits.get(atom.lower(), 0)) for atom in ("R", "U1", "U2", "S")}, says, source)
 
 
 _GK, _LIANG, _FINN = "Griffith and Koch (2014)", "Liang et al. (2023)", "Finn and Lizier (2018)"
 _DIT = "the examples of the package dit, James, Ellison and Crutchfield (2018)"
 _TRIFEATURE = "the Trifeature tasks of Dufumier et al. (2025), made small"
 _COMMON = "common knowledge"
-_TRI = (_THREE,) * 5  # one shape, then texture and colour of each image
-_h2 = binary_entropy
+_TRI = ((1 / 3,) * 3,) * 5  # one shape, then texture and colour of each image
 _FIT = (1, 2, 0)  # the colour that goes with each texture
 
 # fmt: off
 _ALL = [
-    _gate("RDN", "Both sources copy the label, a fair coin.", _GK, lambda a: (a, a, a), [_FAIR], r=1),
-    _gate("UNQ1", "The first source is the label; the second is another coin.", _COMMON,
-          lambda a, b: (a, b, a), [_FAIR] * 2, u1=1),
-    _gate("UNQ2", "The second source is the label; the first is another coin.", _COMMON,
-          lambda a, b: (a, b, b), [_FAIR] * 2, u2=1),
+    _gate("RDN", "Both sources copy the label, a fair coin.", _GK, lambda a: (a, a, a), r=1),
+    _gate("UNQ1", "The first source is the label; the second is another coin.", _COMMON, lambda a, b: (a, b, a), u1=1),
+    _gate("UNQ2", "The second source is the label; the first is another coin.", _COMMON, lambda a, b: (a, b, b), u2=1),
     _gate("UNQ", "The label is the pair of two independent coins, one in each source (the two-bit copy).", _GK,
-          lambda a, b: (a, b, (a, b)), [_FAIR] * 2, u1=1, u2=1),
-    _gate("XOR", "The label says whether two fair coins differ.", _GK, lambda a, b: (a, b, a ^ b), [_FAIR] * 2, s=1),
-    _gate("AND", "The label is 1 when both coins are.", _GK,
-          lambda a, b: (a, b, a & b), [_FAIR] * 2, r=_h2(1 / 4) - 1 / 2, s=1 / 2),
+          lambda a, b: (a, b, (a, b)), u1=1, u2=1),
+    _gate("XOR", "The label says whether two fair coins differ.", _GK, lambda a, b: (a, b, a ^ b), s=1),
+    _gate("AND", "The label is 1 when both coins are.", _GK, lambda a, b: (a, b, a & b), r=_h2(1 / 4) - 1 / 2, s=1 / 2),
     _gate("OR", "The label is 1 when one of the coins is.", _LIANG,
-          lambda a, b: (a, b, a | b), [_FAIR] * 2, r=_h2(1 / 4) - 1 / 2, s=1 / 2),
-    _gate("SUM", "The label is the sum of two coins: 0, 1 or 2.", _DIT,
-          lambda a, b: (a, b, a + b), [_FAIR] * 2, r=1 / 2, s=1),
+          lambda a, b: (a, b, a | b), r=_h2(1 / 4) - 1 / 2, s=1 / 2),
+    _gate("SUM", "The label is the sum of two coins: 0, 1 or 2.", _DIT, lambda a, b: (a, b, a + b), r=1 / 2, s=1),
     _gate("RdnXor", "A bit that both sources show, beside an XOR.", _GK,
-          lambda r, a, b: ((r, a), (r, b), (r, a ^ b)), [_FAIR] * 3, r=1, s=1),
+          lambda r, a, b: ((r, a), (r, b), (r, a ^ b)), r=1, s=1),
     _gate("RdnUnqXor", "A shared bit, a bit of each source alone, and an XOR.", _GK,
-          lambda r, u, v, a, b: ((r, u, a), (r, v, b), (r, u, v, a ^ b)), [_FAIR] * 5, r=1, u1=1, u2=1, s=1),
+          lambda r, u, v, a, b: ((r, u, a), (r, v, b), (r, u, v, a ^ b)), r=1, u1=1, u2=1, s=1),
     _gate("PwUnq", "A coin decides which source shows the label; the other shows a blank, 0.", _FINN,
-          lambda first, y: (1 + y if first else 0, 0 if first else 1 + y, y), [_FAIR] * 2, r=1 / 2, s=1 / 2),
+          lambda first, y: (1 + y if first else 0, 0 if first else 1 + y, y), r=1 / 2, s=1 / 2),
     _gate("ImperfectRdn", "Both sources copy the label, but the second errs once in 500 zeros.", _GK,
           lambda y, slip: (y, y | slip, y), [_FAIR, (0.998, 0.002)],
           r=1 - 0.501 * _h2(1 / 501), u1=0.501 * _h2(1 / 501)),
@@ -116,8 +81,7 @@ _ALL = [
           lambda k: ((0, 0, 0), (0, 0, 1), (0, 1, 0), (1, 0, 1))[k], [(1 / 4,) * 4],
           r=2 * _h2(1 / 4) - 3 / 2, u1=1 - _h2(1 / 4), u2=1 - _h2(1 / 4)),
     _gate("ReducedOr", "The label is 1 when one source shows a 1; both never do at once.", _DIT,
-          lambda y, first: (y & first, y & (1 - first), y), [_FAIR] * 2,
-          r=_h2(1 / 4) - 1 / 2, s=3 / 2 - _h2(1 / 4)),
+          lambda y, first: (y & first, y & (1 - first), y), r=_h2(1 / 4) - 1 / 2, s=3 / 2 - _h2(1 / 4)),
     _gate("Boom", "Six equally likely triples in which all four atoms are positive.", _DIT,
           lambda k: ((0, 0, 1), (0, 0, 2), (0, 2, 0), (1, 2, 1), (2, 0, 2), (2, 1, 2))[k], [(1 / 6,) * 6],
           r=1 / 3, u1=1 / 3, u2=1 / 3, s=np.log2(3) / 2 - 2 / 3),
@@ -130,9 +94,9 @@ _ALL = [
           lambda a, differ: (a, a ^ differ, a & (a ^ differ)), [_FAIR, (0.8, 0.2)],
           r=_h2(0.4) - _h2(0.2) / 2, s=_h2(0.2) / 2),
     _gate("RdnAndUnq1", "The AND of two coins; the first source shows both, the second shows one.", _LIANG,
-          lambda a, b: ((a, b), b, a & b), [_FAIR] * 2, r=_h2(1 / 4) - 1 / 2, u1=1 / 2),
+          lambda a, b: ((a, b), b, a & b), r=_h2(1 / 4) - 1 / 2, u1=1 / 2),
     _gate("RdnXorUnq1", "The XOR of two coins; the first source shows both, the second shows one.", _LIANG,
-          lambda a, b: ((a, b), b, a ^ b), [_FAIR] * 2, u1=1),
+          lambda a, b: ((a, b), b, a ^ b), u1=1),
     _gate("Tri3_share", "Two images of one shape, three values a feature; the label is the shape.", _TRIFEATURE,
           lambda h, t, c, u, d: ((h, t, c), (h, u, d), h), _TRI, r=np.log2(3)),
     _gate("Tri3_unique1", "The same images; the label is the texture of the first.", _TRIFEATURE,
@@ -142,8 +106,7 @@ _ALL = [
     _gate("Tri10_synergy", "A texture and a colour of ten each; one colour fits each texture.", _TRIFEATURE,
           lambda t, d: (t, d, d == (t + 1) % 10), [(1 / 10,) * 10] * 2, s=_h2(1 / 10)),
     _gate("Tri2_all", "Two values a feature; the label is shape, both textures, and whether the colours agree.",
-          _TRIFEATURE, lambda h, t, c, u, d: ((h, t, c), (h, u, d), (h, t, u, c == d)), [_FAIR] * 5,
-          r=1, u1=1, u2=1, s=1),
+          _TRIFEATURE, lambda h, t, c, u, d: ((h, t, c), (h, u, d), (h, t, u, c == d)), r=1, u1=1, u2=1, s=1),
 ]
 # fmt: on
 
@@ -160,24 +123,23 @@ def slip(bits: float) -> float:
         The chance, 0 to 1/2.
 
     Example:
-        >>> round(slip(1 - binary_entropy(0.1)), 9)
-        0.1
+        >>> round(slip(1 - 0.811278), 6)  # the entropy of a coin that falls on one side one time in four
+        0.25
     """
     if bits in (0, 1):
         return 0.5 * (1 - bits)
     low, high = 0.0, 0.5
     for _ in range(60):
         middle = (low + high) / 2
-        low, high = (middle, high) if 1 - binary_entropy(middle) > bits else (low, middle)
+        low, high = (middle, high) if 1 - _h2(middle) > bits else (low, middle)
     return (low + high) / 2
 
 
 def combine(*, redundancy: float = 0.0, unique1: float = 0.0, unique2: float = 0.0, synergy: float = 0.0) -> Gate:
     r"""Put four independent one-bit components side by side, each heard through noise until it carries that many bits.
 
-    A shared coin, a coin of each source and an XOR; the label has one bit for each, and each of its bits is turned with
-    the probability :math:`e` at which :math:`1 - h_2(e)` is the strength asked for. The decomposition adds up over
-    independent components, so the atoms are the strengths.
+    A shared coin, a coin of each source and an XOR; the label has one bit for each, turned with the probability
+    :math:`e` at which :math:`1 - h_2(e)` is the strength asked for. Atoms add up over independent components.
 
     Args:
         redundancy: R in bits, 0 to 1.
@@ -208,22 +170,20 @@ def combine(*, redundancy: float = 0.0, unique1: float = 0.0, unique2: float = 0
 
     coins = [_FAIR] * 5 + [(1 - e, e) for e in map(slip, strengths.values())]
     says = "A shared bit, a bit of each source and an XOR, each turned now and then."
-    return _gate("combine", says, _COMMON, rule, coins, *strengths.values())
+    return _gate("combine", says, _COMMON, rule, coins, r=redundancy, u1=unique1, u2=unique2, s=synergy)
 
 
 def additive(bins: int) -> Gate:
     r"""Label 1[X1 + X2 > 0] of two independent standard normals, each seen as one of equally likely bins.
 
-    It looks like a task that needs both sources, and is not pure synergy: each source alone says how the sum leans. A
-    cell of the table lies on one side of the line x1 + x2 = 0, or is halved by it, so the table is exact, and with
-    :math:`K` bins
+    It is not pure synergy: each source alone says how the sum leans. A cell of the table lies on one side of the line
+    x1 + x2 = 0, or is halved by it, so the table is exact, and with :math:`K` bins
 
     .. math::
         R = 1 - \frac1K \sum_{i=1}^{K} h_2\!\left(\frac{i - 1/2}{K}\right), \qquad
         U_1 = U_2 = 0, \qquad S = 1 - \frac1K - R .
 
-    For many bins R tends to 1 - 1/(2 ln 2) = 0.278652. Nothing but symmetry is used: any continuous distribution that
-    is symmetric about 0 gives the same table.
+    For many bins R tends to 1 - 1/(2 ln 2) = 0.278652. Any continuous distribution symmetric about 0 gives this table.
 
     Args:
         bins: K, at least 1; an even number puts an edge at 0.
@@ -244,6 +204,6 @@ def additive(bins: int) -> Gate:
     ones = (np.sign(place) + 1) / 2
     p = np.stack([1 - ones, ones], axis=-1) / bins**2
     p.flags.writeable = False
-    redundancy = 1 - sum(binary_entropy((i + 0.5) / bins) for i in range(bins)) / bins
+    redundancy = 1 - sum(_h2((i + 0.5) / bins) for i in range(bins)) / bins
     atoms = {"R": redundancy, "U1": 0.0, "U2": 0.0, "S": 1 - 1 / bins - redundancy}
     return Gate(f"additive_{bins}", p, atoms, "Is the sum of two normal numbers positive?", _COMMON)

@@ -24,7 +24,8 @@ from torch import Tensor
 from comm_lite import _check
 from comm_lite.data.batches import Captioned, stream
 from comm_lite.data.tokenizer import Tokenizer, train_tokenizer
-from comm_lite.pid.gates import binary_entropy, slip
+from comm_lite.info import entropy
+from comm_lite.pid.gates import slip
 from comm_lite.worlds.plots import write_plots
 from comm_lite.worlds.posters import LOOKS, SETTINGS, draw_posters
 
@@ -123,7 +124,8 @@ def exact_atoms(config: MoviesConfig) -> dict[str, dict[str, float]]:
         {'R': 0.0, 'U1': 0.0, 'U2': 0.0, 'S': 0.5}
     """
     e, half = slip(config.romance), config.shared / 2
-    shared = 1 - half * binary_entropy(e) - (1 - half) * binary_entropy((0.5 - (1 - e) * half) / (1 - half))
+    other = (0.5 - (1 - e) * half) / (1 - half)
+    shared = 1 - half * entropy([e, 1 - e]) - (1 - half) * entropy([other, 1 - other])
     parts = {
         "Romance": {"R": shared, "U1": max(0.0, config.romance - shared)},
         "Horror": {"U1": config.horror},
