@@ -20,8 +20,7 @@ def mmi(information1: float, information2: float, together: float) -> PID:
     .. math::
         R = \min\{I(X_1; Y), I(X_2; Y)\}
 
-    It looks at amounts only, so it cannot tell the same bit from another bit of the same size: for two sources that
-    know different halves of Y it says that all is redundant. For one-dimensional Gaussian Y it is right.
+    It looks at amounts only, which is right for one-dimensional Gaussian Y, and calls different halves of Y redundant.
 
     Args:
         information1: I(X1; Y) in bits, at least 0.
@@ -74,8 +73,7 @@ def gaussian_scalar(*, corr_yx1: float, corr_yx2: float, corr_x1x2: float) -> PI
         >>> round(gaussian_scalar(corr_yx1=0.5, corr_yx2=0.5, corr_x1x2=0.0).redundancy, 4)
         0.2075
 
-    Source: Barrett (2015), "Exploration of synergistic and redundant information sharing in static and dynamical
-    Gaussian systems".
+    Source: Barrett (2015), Physical Review E 91, 052802.
     """
     given = {"corr_yx1": corr_yx1, "corr_yx2": corr_yx2, "corr_x1x2": corr_x1x2}
     for name, value in given.items():
@@ -83,10 +81,8 @@ def gaussian_scalar(*, corr_yx1: float, corr_yx2: float, corr_x1x2: float) -> PI
     a, c, b = given.values()
     rest = (1 - a) * (1 + a) - (c - a * b) ** 2 / max((1 - b) * (1 + b), 1e-300)  # variance of Y that is left
     if abs(b) == 1 or rest <= 0:
-        raise ValueError(
-            f"the three correlations must belong to variables with noise of their own, got {given}, which leave "
-            f"{rest:.3g} of the variance of Y; pass weaker ones"
-        )
+        text = f"the three correlations must belong to variables with noise of their own, got {given}, which leave"
+        raise ValueError(f"{text} {rest:.3g} of the variance of Y; pass weaker ones")
     explained = (a * a + c * c - 2 * a * b * c) / ((1 - b) * (1 + b))
     information = [-0.5 * math.log1p(-share) * _BITS for share in (a * a, c * c, explained)]  # (eq-gaussian-pid)
     return mmi(information[0], information[1], max(information))
@@ -95,15 +91,14 @@ def gaussian_scalar(*, corr_yx1: float, corr_yx2: float, corr_x1x2: float) -> PI
 def gain_angle(degrees: float) -> PID:
     r"""Atoms of two noisy sensors that look at a plane under an angle, in closed form.
 
-    Y is a standard normal vector in the plane, and each source is its coordinate along one direction plus standard
-    normal noise. Each tells half a bit at every angle :math:`\theta`. With :math:`k = \cos\theta`, the least
-    informative way to correlate the two noises is
+    Y is a standard normal vector in the plane, each source its coordinate along one direction plus standard normal
+    noise, which tells half a bit. With :math:`k = \cos\theta` the least informative correlation of the two noises is
 
     .. math::
         c = \frac{2k}{(3 - k^2) + \sqrt{(3 - k^2)^2 - 4 k^2}}, \qquad
         I_Q = \tfrac12 \log_2 \frac{4 - (c + k)^2}{1 - c^2},
 
-    and the atoms follow from :math:`I_Q`: one direction gives half a bit of redundancy, a right angle none.
+    and the atoms follow: one direction gives half a bit of redundancy, a right angle none.
 
     Args:
         degrees: angle between the two directions, 0 to 90.
@@ -143,8 +138,8 @@ def gaussian_vector(covariance: ArrayLike, sizes: tuple[int, int, int], *, toler
         I_Q = \min_{\|C\|_2 \le 1} \tfrac12 \log_2 \frac{\det(N + G)}{\det N},
         \qquad N = \begin{pmatrix} 1 & C \\ C^\top & 1 \end{pmatrix} .
 
-    The problem is convex in :math:`C`. Newton steps with a barrier :math:`-\mu \log\det(1 - C C^\top)` solve it, and
-    the linear lower bound :math:`f(C) - \langle\nabla f, C\rangle - \|\nabla f\|_*` certifies the result.
+    Newton steps with a barrier :math:`-\mu \log\det(1 - C C^\top)` solve the convex problem, and the linear lower bound
+    :math:`f(C) - \langle\nabla f, C\rangle - \|\nabla f\|_*` certifies the result.
 
     Args:
         covariance: of (X1, X2, Y), shape (n, n) with n the sum of ``sizes``; symmetric and positive definite.
@@ -152,14 +147,12 @@ def gaussian_vector(covariance: ArrayLike, sizes: tuple[int, int, int], *, toler
         tolerance: gap in bits at which to stop, above 0.
 
     Returns:
-        The four atoms in bits. ``gap`` bounds their distance from the optimum over *Gaussian* couplings of the noises.
-        Whether other couplings could tell less it does not say: against the measure of `broja`, R and S here are lower
-        bounds and U1 and U2 upper bounds. For a one-dimensional Y they are equal to it.
+        The four atoms in bits. ``gap`` bounds their distance from the optimum over *Gaussian* couplings of the noises;
+        others could tell less. So R and S are at most those of `broja`, U1 and U2 at least; for a number Y all agree.
 
     Raises:
         TypeError: if ``covariance`` holds no floats or a size is not an integer.
-        ValueError: if there are not three sizes, shapes disagree, a number is not finite, or the matrix is not
-            symmetric and positive definite.
+        ValueError: if sizes or shape do not fit, or the matrix is not finite, symmetric and positive definite.
 
     Warns:
         RuntimeWarning: if the gap is still above ``tolerance``: rounding, with sources that know Y almost exactly.
@@ -169,8 +162,7 @@ def gaussian_vector(covariance: ArrayLike, sizes: tuple[int, int, int], *, toler
         >>> round(pid.redundancy, 4)
         0.2075
 
-    Source: Venkatesh et al. (2023), "Gaussian partial information decomposition". Differs from their code, which
-    descends by projected gradient, in the solver and in the certificate.
+    Source: Venkatesh et al. (2023), "Gaussian partial information decomposition"; they descend by projected gradient.
     """
     _check.positive("tolerance", tolerance)
     if len(sizes) != 3:
@@ -179,12 +171,9 @@ def gaussian_vector(covariance: ArrayLike, sizes: tuple[int, int, int], *, toler
         _check.whole(f"sizes[{place}]", size)
     total, n1, n = np.asarray(covariance, dtype=np.float64), sizes[0], sizes[0] + sizes[1]
     if total.shape != (sum(sizes),) * 2:
-        raise ValueError(
-            f"covariance must have shape {(sum(sizes),) * 2} for sizes {tuple(sizes)}, got {total.shape}; "
-            f"order it as X1, X2, Y"
-        )
-    if not np.isfinite(total).all():
-        bad = int((~np.isfinite(total)).sum())
+        wanted = f"shape {(sum(sizes),) * 2} for sizes {tuple(sizes)}"
+        raise ValueError(f"covariance must have {wanted}, got {total.shape}; order it as X1, X2, Y")
+    if bad := int((~np.isfinite(total)).sum()):
         raise ValueError(
             f"covariance must be finite, got {bad} NaN or infinite; look for a constant or missing variable"
         )
@@ -201,12 +190,8 @@ def gaussian_vector(covariance: ArrayLike, sizes: tuple[int, int, int], *, toler
     signal, actual = scale @ brought @ scale.T, scale @ noise @ scale.T
     union, gap = _least(signal, n1, tolerance)
     if not gap <= tolerance:
-        warnings.warn(
-            f"the decomposition is certified only to {gap:.2g} bits, more than {tolerance:g}; raise tolerance, or look "
-            f"for variables that are almost functions of others",
-            RuntimeWarning,
-            stacklevel=2,
-        )
+        text = f"the decomposition is certified only to {gap:.2g} bits, more than {tolerance:g}; raise tolerance, or"
+        warnings.warn(f"{text} look for variables that are almost functions of others", RuntimeWarning, stacklevel=2)
     told = [0.5 * _logdet(np.eye(len(g)) + g) for g in (signal[:n1, :n1], signal[n1:, n1:])]
     return PID.from_least(*told, _told(actual[:n1, n1:], signal), union / _BITS, gap=gap)
 
@@ -223,6 +208,11 @@ def _noise(c: np.ndarray) -> np.ndarray:
 def _told(c: np.ndarray, signal: np.ndarray) -> float:
     r"""I(X1, X2; Y) in nats, when C couples the noises."""
     return 0.5 * (_logdet(_noise(c) + signal) - _logdet(_noise(c)))
+
+
+def _height(c: np.ndarray, signal: np.ndarray, mu: float) -> float:
+    r"""What the steps lower: the information, with a barrier at the edge of the couplings; det N is det(1 - C C^T)."""
+    return _told(c, signal) - mu * _logdet(_noise(c)) if np.linalg.norm(c, 2) < 1 else math.inf
 
 
 def _slope(inverse: np.ndarray, n1: int) -> tuple[np.ndarray, np.ndarray]:
@@ -243,22 +233,13 @@ def _least(signal: np.ndarray, n1: int, tolerance: float) -> tuple[float, float]
             best, gap = value, now
         if gap * _BITS <= tolerance or mu < 1e-13:
             break
-        # minimise f - mu log det(1 - C C^T); det N is that same determinant
         slope = first - (1 + 2 * mu) * second
         step = -np.linalg.solve(first2 - (1 + 2 * mu) * second2, slope.ravel()).reshape(c.shape)
-        decrement, size, before = -(step * slope).sum(), 1.0, value - mu * _logdet(_noise(c))
-        if decrement < 0.01 * mu:
+        decrement, below = -(step * slope).sum(), value - mu * _logdet(_noise(c)) + 1e-15
+        sizes = 0.5 ** np.arange(40) if decrement >= 0.01 * mu else ()
+        lower = (s for s in sizes if _height(c + s * step, signal, mu) <= below - 0.1 * s * decrement)
+        if size := next(lower, 0):
+            c = c + size * step
+        else:  # at the centre, or rounding is all that moves: go on with the next barrier
             mu /= 10
-            continue
-        while size > 1e-12:
-            trial = c + size * step
-            if np.linalg.norm(trial, 2) < 1:
-                after = _told(trial, signal) - mu * _logdet(_noise(trial))
-                if after <= before - 0.1 * size * decrement + 1e-15:
-                    break
-            size /= 2
-        else:  # rounding is all that moves: go on with the next barrier, from here
-            mu /= 10
-            continue
-        c = trial
     return best * _BITS, max(float(gap), 0.0) * _BITS
