@@ -40,13 +40,6 @@ def seed(generator: torch.Generator) -> int:
     return int(torch.randint(2**31 - 1, (), generator=generator))
 
 
-def scaled_components(x: np.ndarray, components: int) -> np.ndarray:
-    from sklearn.decomposition import PCA
-    from sklearn.preprocessing import normalize
-
-    return PCA(components, svd_solver="full").fit_transform(normalize(x))
-
-
 def k_means(x: np.ndarray, clusters: int, generator: torch.Generator) -> Tensor:
     from sklearn.cluster import KMeans
 
@@ -90,10 +83,9 @@ def cross_fit(
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
-    if int(y.bincount().min()) < folds:
-        raise ValueError(
-            f"y must hold each class at least {folds} times, got counts {y.bincount().tolist()}; lower folds"
-        )
+    counts = y.bincount().tolist()
+    if min(counts) < folds:
+        raise ValueError(f"y must hold each class at least {folds} times, got counts {counts}; lower folds")
     if probe is None:
         whiten = PCA(1 - 1e-9, svd_solver="full", whiten=True)  # a quiet direction counts as much as a loud one
         products = make_pipeline(whiten, PolynomialFeatures(2, include_bias=False), StandardScaler())
@@ -101,9 +93,8 @@ def cross_fit(
     split = StratifiedKFold(folds, shuffle=True, random_state=seed(generator))
 
     def predict(x: Tensor, model: Any) -> Tensor:
-        return _tempered(
-            torch.from_numpy(cross_val_predict(model, x.numpy(), y.numpy(), cv=split, method="predict_proba")), y
-        )
+        p = cross_val_predict(model, x.numpy(), y.numpy(), cv=split, method="predict_proba")
+        return _tempered(torch.from_numpy(p), y)
 
     return predict(x1, probe), predict(x2, probe), predict(torch.cat([x1, x2], 1), joint or probe)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
+import torch
+from torch import Tensor
 
 CERTIFIED = 1e-7  # nats: the gap up to which a result counts as certain
 
@@ -27,10 +29,15 @@ def informations(p1: np.ndarray, p2: np.ndarray, both: np.ndarray) -> tuple[floa
     return tuple(h[0] + h[k] - h[k + 3] for k in (1, 2, 3))
 
 
+def information(p: Tensor) -> Tensor:
+    r"""Mutual information in nats of tables (..., n, K), differentiable; 0 log 0 and its slope count as 0."""
+    apart = p.sum(-1, keepdim=True) * p.sum(-2, keepdim=True)
+    seen = p > 0
+    return (p * (torch.where(seen, p, 1).log() - torch.where(seen, apart, 1).log())).sum((-2, -1))
+
+
 def warn_unless_certified(gap: float, *, stacklevel: int = 3) -> None:
     r"""Say so if a gap in nats is too large."""
     if not gap <= CERTIFIED:
-        text = (
-            f"the decomposition is certified only to {gap:.2g} nats, more than 1e-7; look at its gap, or merge symbols"
-        )
-        warnings.warn(f"{text} that are very rare", RuntimeWarning, stacklevel=stacklevel)
+        text = f"the decomposition is certified only to {gap:.2g} nats, more than 1e-7; look at its gap, or merge"
+        warnings.warn(f"{text} symbols that are very rare", RuntimeWarning, stacklevel=stacklevel)

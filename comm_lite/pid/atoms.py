@@ -111,9 +111,8 @@ class Estimate:
     """Mean over shuffled labels and the bound that a further shuffle stays at or below with the chance ``level``, bits,
     by ``"R"``, ``"U1"``, ``"U2"``, ``"S"`` and ``"total"``; the bound is an order statistic."""
     p_value: dict[str, float]
-    """Share of shuffles, the real labels among them, that reach the estimate: 1 / (permutations + 1) or more. All of
-    them test one hypothesis, that Y is independent of (X1, X2), by different numbers. They do not test that an atom is
-    0: where Y depends on the sources and R is 0, R's value came below 0.05 in 14 to 26 % of trials."""
+    """Share of shuffles, the real labels among them, that reach the estimate. All test one hypothesis, that Y is
+    independent of (X1, X2), not that an atom is 0: where it depends and R is 0, R's was below 0.05 in 14 to 26 %."""
     samples: int
     """Number of samples ``N``."""
     cells: int
@@ -122,8 +121,7 @@ class Estimate:
     """Number of shuffles of the labels."""
     p_synergy: float | None = None
     """Share of tables, drawn from the estimated joint without synergy, whose synergy reaches the estimate; it tests
-    that S is 0. None if none were drawn. At 300 samples it was 0.05 or less in 5 and 0 of 40 trials of two tables
-    without synergy, and in 40 of 40 for AND."""
+    that S is 0. At 300 samples it was below 0.05 in 5 and 0 of 40 trials of tables without, in 40 of 40 for AND."""
 
     @property
     def level(self) -> float:
@@ -135,8 +133,8 @@ class Estimate:
         atoms = "  ".join(f"{name} {bits:z.3f}{null.get(name, '')}" for name, bits in self.pid.atoms.items())
         lines = f"{atoms} bits\n{self.samples} samples, {self.cells} cells"
         if null:
-            share = f"{100 * self.level:.0f} % of nulls are at most the number in brackets"
-            lines += f"; {share} ({self.permutations} shuffles)"
+            lines += f"; {100 * self.level:.0f} % of nulls are at most the number in brackets"
+            lines += f" ({self.permutations} shuffles)"
         if self.p_synergy is not None:
             lines += f"; no synergy: p = {self.p_synergy:.3g}"
         return lines

@@ -1,7 +1,4 @@
-r"""BATCH: the decomposition from minibatches, with neural critics and Sinkhorn's algorithm.
-
-Shapes: ``N`` samples, ``K`` classes, ``B`` samples of a minibatch.
-"""
+r"""BATCH: the decomposition from minibatches of ``B`` samples, with neural critics and Sinkhorn's algorithm."""
 
 from __future__ import annotations
 
@@ -13,6 +10,7 @@ from torch import Tensor
 
 from comm_lite import _check
 from comm_lite.pid._samples import cross_fit, flat, labelled, with_null
+from comm_lite.pid._tables import information
 from comm_lite.pid.atoms import PID, Estimate
 
 _RANK = 10  # width of a critic's embedding, as in the reference code
@@ -50,10 +48,8 @@ def _offsets(scores: Tensor, rows: Tensor, columns: Tensor, tolerance: float, sw
         off = (scores + u[:, :, None] + v[:, None, :]).exp().sum(1) - columns
         if (error := float(off.abs().sum() / columns.sum())) <= tolerance:
             return u, v
-    raise ValueError(
-        f"scores must be such that {sweeps} sweeps reach a tolerance of {tolerance:g}, got {error:.2g}; "
-        f"make the scores smaller, or raise tolerance or sweeps"
-    )
+    text = f"scores must be such that {sweeps} sweeps reach a tolerance of {tolerance:g}, got {error:.2g}"
+    raise ValueError(f"{text}; make the scores smaller, or raise tolerance or sweeps")
 
 
 def sinkhorn(scores: Tensor, rows: Tensor, columns: Tensor, *, tolerance: float = 1e-6, sweeps: int = 10_000) -> Tensor:
@@ -62,8 +58,6 @@ def sinkhorn(scores: Tensor, rows: Tensor, columns: Tensor, *, tolerance: float 
     .. math::
         q(i, j, y) = \exp\left(s_y(i, j) + u_y(i) + v_y(j)\right), \qquad
         \sum_j q(i, j, y) = p_1(i, y), \quad \sum_i q(i, j, y) = p_2(j, y)
-
-    The offsets u and v are found by turns, in logarithms.
 
     Args:
         scores: critic's scores, the logarithm of the paper's :math:`A_y`, shape ``(K, B1, B2)``.
@@ -77,16 +71,14 @@ def sinkhorn(scores: Tensor, rows: Tensor, columns: Tensor, *, tolerance: float 
 
     Raises:
         TypeError: if an argument is not a tensor.
-        ValueError: if shapes do not fit, a number is not finite, a sum is negative, the totals of a class differ, or
-            the tolerance is not reached.
+        ValueError: if shapes or totals do not fit, a number is not finite, or the tolerance is not reached.
 
     Example:
-        >>> half = torch.full((1, 2), 0.5, dtype=torch.float64)
-        >>> sinkhorn(torch.tensor([[[3.0, 0.0], [0.0, 3.0]]], dtype=torch.float64), half, half)[0, 0, 0] > 0.45
+        >>> half = torch.full((1, 2), 0.5)
+        >>> sinkhorn(3 * torch.eye(2)[None], half, half)[0, 0, 0] > 0.45
         tensor(True)
 
-    Source: Sinkhorn (1967). Differs from the reference code, which works without logarithms, stops at an absolute error
-    of 0.01 and differentiates through every sweep.
+    Source: Sinkhorn (1967). The reference code has no logarithms, stops at 0.01 and differentiates each sweep.
     """
     _check.shape("scores", scores, "K B1 B2")
     _check.positive("tolerance", tolerance)
@@ -102,10 +94,8 @@ def sinkhorn(scores: Tensor, rows: Tensor, columns: Tensor, *, tolerance: float 
             )
     totals = rows.sum(1), columns.sum(1)
     if not torch.allclose(*totals, rtol=1e-5):
-        raise ValueError(
-            f"columns must have the total of rows for each class, wanted {totals[0].tolist()}, "
-            f"got {totals[1].tolist()}; scale one to the other"
-        )
+        text = f"columns must have the total of rows for each class, wanted {totals[0].tolist()}, got"
+        raise ValueError(f"{text} {totals[1].tolist()}; scale one to the other")
     u, v = _offsets(scores.detach(), rows.detach(), columns.detach(), tolerance, sweeps)
     joint = (scores + u[:, :, None] + v[:, None, :]).exp()  # (eq-batch)
     return _FixedSums.apply(joint)
@@ -132,8 +122,7 @@ def batch(
         s_y(i, j) = f_y(x_{1,i})^\top g_y(x_{2,j}) / \sqrt d
 
     Within a minibatch both classifiers are scaled to the same class frequencies, their mean; else no q would fit. All
-    information is that of the classifiers' own probabilities, so these are tempered as in ``posterior``; I12 is
-    that of the surest.
+    information is that of the classifiers' own tempered probabilities; I12 is that of the surest.
 
     Args:
         x1: first source, floats of shape ``(N, ...)``.
@@ -153,8 +142,7 @@ def batch(
 
     Raises:
         TypeError: if a source is not a tensor of floats or the labels are not integers.
-        ValueError: if lengths differ, a number is not finite, a class has fewer rows than folds, there are fewer
-            samples than ``size``, or a setting is out of range.
+        ValueError: if lengths differ, a number is not finite, or rows, classes or settings are out of range.
 
     Example:
         >>> g = torch.Generator().manual_seed(0)
@@ -163,8 +151,8 @@ def batch(
         >>> batch(x, x, y, permutations=0, generator=g).pid.redundancy > 0.8
         True
 
-    Source: Liang et al., "Quantifying and modeling multimodal interactions", 2023. Differs from the reference code:
-    classifiers are cross-fitted and tempered probes, and the class frequencies of a minibatch are made to agree.
+    Source: Liang et al. (2023). Differs from the reference code: classifiers are cross-fitted and tempered probes, and
+    the class frequencies of a minibatch are made to agree.
     """
     y, classes = labelled(x1, x2, y)
     sources = flat("x1", x1), flat("x2", x2)
@@ -176,7 +164,7 @@ def batch(
 
     def solve(y: Tensor) -> PID:
         p1, p2, p12 = cross_fit(*sources, y, folds, probe, joint, generator)
-        i12 = max(float(_information(p.T / len(y))) for p in (p1, p2, p12))
+        i12 = max(float(information(p / len(y))) for p in (p1, p2, p12)) / math.log(2)
         i1, i2, i_q = _least_information(*sources, p1, p2, size, epochs, generator)
         return PID(redundancy=i1 + i2 - i_q, unique1=i_q - i2, unique2=i_q - i1, synergy=i12 - i_q, gap=math.inf)
 
@@ -192,40 +180,30 @@ def _least_information(
     optimiser = torch.optim.Adam([w for _, weights in critics for w in weights], lr=1e-2)
     found = []
     for epoch in range(epochs + 1):
-        for index in torch.randperm(len(x1), generator=generator).split(size):
-            if len(index) < size:
-                continue
+        for index in torch.randperm(len(x1), generator=generator)[: len(x1) // size * size].split(size):
             rows, columns = p1[index].T / size, p2[index].T / size  # (K, B)
             total = (rows.sum(1, keepdim=True) + columns.sum(1, keepdim=True)) / 2
             rows, columns = (sums * total / sums.sum(1, keepdim=True) for sums in (rows, columns))
             with torch.set_grad_enabled(epoch < epochs):
                 f, g = (critic(index) for critic, _ in critics)  # (K, B, d) each
                 q = sinkhorn(f @ g.mT / math.sqrt(_RANK), rows, columns, tolerance=1e-4)
-                i_q = _information(q.flatten(1))
+                i_q = information(q.flatten(1))
             if epoch < epochs:
                 optimiser.zero_grad()
                 i_q.backward()
                 optimiser.step()
             else:
-                found.append([float(_information(q.sum(2))), float(_information(q.sum(1))), float(i_q)])
-    return tuple(torch.tensor(found, dtype=torch.float64).mean(0).tolist())
+                found.append([float(information(q.sum(2))), float(information(q.sum(1))), float(i_q)])
+    return tuple((torch.tensor(found, dtype=torch.float64).mean(0) / math.log(2)).tolist())
 
 
 def _critic(x: Tensor, classes: int, generator: torch.Generator, hidden: int = 32):
     sizes = [(x.shape[1], hidden), (hidden, classes * _RANK)]
-    weights = [torch.randn(a, b, generator=generator, dtype=torch.float64) * a**-0.5 for a, b in sizes]
-    for w in weights:
-        w.requires_grad_(True)
+    drawn = (torch.randn(a, b, generator=generator, dtype=torch.float64) * a**-0.5 for a, b in sizes)
+    weights = [w.requires_grad_(True) for w in drawn]
 
     def critic(index: Tensor) -> Tensor:
         z = ((x[index] @ weights[0]).relu() @ weights[1]).view(len(index), classes, _RANK).transpose(0, 1)
         return (z - z.mean(2, keepdim=True)) / (z.std(2, correction=0, keepdim=True) + 1e-9)
 
     return critic, weights
-
-
-def _information(q: Tensor) -> Tensor:
-    r"""Mutual information of a table (K, cells) in bits."""
-    apart = q.sum(0, keepdim=True) * q.sum(1, keepdim=True)
-    tiny = 1e-300  # so that the gradient of q log q at 0 is 0
-    return (q * (q.clamp_min(tiny).log2() - apart.clamp_min(tiny).log2())).sum()

@@ -1,7 +1,4 @@
-r"""Partial information decomposition from samples, with what the same estimator finds in shuffled labels.
-
-Shapes: ``N`` samples, ``K`` classes.
-"""
+r"""Partial information decomposition from N samples, with what the same estimator finds in shuffled labels."""
 
 from __future__ import annotations
 
@@ -11,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from torch import Tensor
+from torch import Generator, Tensor
 
 from comm_lite import _check, info
 from comm_lite.pid._least import least_information
-from comm_lite.pid._samples import flat, k_means, labelled, needs_generator, scaled_components, with_null
+from comm_lite.pid._samples import flat, k_means, labelled, needs_generator, with_null
 from comm_lite.pid._tables import informations, warn_unless_certified
 from comm_lite.pid.atoms import PID, Estimate
 from comm_lite.pid.broja import broja
@@ -36,9 +33,8 @@ def plug_in_bias(p: ArrayLike, samples: int) -> float:
         samples: number ``N`` of samples in the histogram.
 
     Returns:
-        Bits. For independent variables it is all that a histogram will show, and at least 0. Elsewhere it can be a
-        little below: -0.0036 for XOR at 200 samples, where H(Y) falls short. It is the bias of the total, not of an
-        atom: where atoms meet a bound, as U1 = U2 = 0 does, their own error falls as :math:`N^{-1/2}`, not as 1/N.
+        Bits. For independent variables it is all that a histogram will show; elsewhere it can be a little below 0, as
+        -0.0036 for XOR at 200 samples. The error of an atom at a bound, as U1 = U2 = 0, falls as :math:`N^{-1/2}`.
 
     Raises:
         TypeError: if ``p`` is not an array of floats or ``samples`` no integer.
@@ -57,27 +53,18 @@ def plug_in_bias(p: ArrayLike, samples: int) -> float:
     log_choose = log_factorial[-1] - log_factorial - log_factorial[::-1]
     phi = np.concatenate([[0.0], -n[1:] / samples * np.log2(n[1:] / samples)])
 
-    def expected_entropy(table: np.ndarray) -> float:
-        total = 0.0
+    def bias(table: np.ndarray) -> float:
+        total = -info.entropy(table)
         for cell, count in zip(*np.unique(table[(table > 0) & (table < 1)], return_counts=True), strict=True):
             log_binomial = log_choose + n * np.log(cell) + (samples - n) * np.log1p(-cell)
             total += float(count * np.exp(log_binomial) @ phi)  # (eq-plug-in-bias)
         return total
 
-    def bias(table: np.ndarray) -> float:
-        return expected_entropy(table) - info.entropy(table)
-
     return bias(p.sum(2)) + bias(p.sum((0, 1))) - bias(p)
 
 
 def plug_in(
-    x1: Tensor,
-    x2: Tensor,
-    y: Tensor,
-    *,
-    permutations: int = 99,
-    resamples: int = 0,
-    generator: torch.Generator | None = None,
+    x1: Tensor, x2: Tensor, y: Tensor, *, permutations: int = 99, resamples: int = 0, generator: Generator | None = None
 ) -> Estimate:
     r"""Count how often each triple occurs, and decompose the table as if it were the truth.
 
@@ -86,8 +73,8 @@ def plug_in(
         x2: symbols of the second source, integers of shape ``(N,)``.
         y: labels, integers of shape ``(N,)``, at least two classes.
         permutations: number of shuffles of the labels for the null, 19 or more for its 95 % bound; 0 leaves it out.
-        resamples: number of tables to draw from the joint of least information, which has the same tables of (X1, Y)
-            and (X2, Y) and no synergy; their synergies test that S is 0. 0 leaves the test out.
+        resamples: number of tables to draw from the joint of least information, which has no synergy; theirs tests
+            that S is 0. 0 leaves the test out.
         generator: draws shuffles and tables; needed for both.
 
     Returns:
@@ -108,7 +95,6 @@ def plug_in(
         _check.shape(name, x, "N")
         _check.integers(name, x)
     (n1, a), (n2, b) = ((len(u), i) for u, i in (x.cpu().unique(return_inverse=True) for x in (x1, x2)))
-
     pair, cell = (a * n2 + b).unique(return_inverse=True)
     sizes = n1, n2, len(pair)
 
@@ -142,11 +128,12 @@ def cluster(
     clusters: int = 20,
     components: int = 5,
     permutations: int = 99,
-    generator: torch.Generator,
+    generator: Generator,
 ) -> Estimate:
-    r"""The estimator called CVX: cluster each source without a look at the labels, then count (:func:`plug_in`).
+    r"""The estimator called CVX: cluster each source without a look at the labels, then count.
 
-    Each source is flattened, scaled to length one, projected on its first principal components and clustered.
+    Each source is flattened, scaled to length one, projected on its first principal components and clustered; the rest
+    is :func:`plug_in`.
 
     Args:
         x1: first source, floats of shape ``(N, ...)``.
@@ -171,9 +158,12 @@ def cluster(
         >>> round(cluster(x, x, y, clusters=4, permutations=9, generator=g).pid.redundancy, 2)
         1.0
 
-    Source: Liang et al., "Quantifying and modeling multimodal interactions", 2023. Differs from the reference code:
-    solved exactly, in bits (theirs returns nats), and every sample is used for both clusters and counts.
+    Source: Liang et al., "Quantifying and modeling multimodal interactions", 2023. Differs from their code: solved
+    exactly, in bits, and every sample is used for both clusters and counts.
     """
+    from sklearn.decomposition import PCA
+    from sklearn.preprocessing import normalize
+
     labelled(x1, x2, y)
     _check.whole("clusters", clusters, least=2)
     _check.whole("components", components)
@@ -183,5 +173,6 @@ def cluster(
         if len(x) < clusters or x.shape[1] < components:
             wanted = f"at least {clusters} samples and width {components}"
             raise ValueError(f"{name} must have {wanted}, got {tuple(x.shape)}; lower clusters or components")
-        symbols.append(k_means(scaled_components(x.numpy(), components), clusters, generator))
+        scaled = PCA(components, svd_solver="full").fit_transform(normalize(x.numpy()))
+        symbols.append(k_means(scaled, clusters, generator))
     return plug_in(*symbols, y, permutations=permutations, generator=generator)

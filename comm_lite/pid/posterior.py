@@ -29,8 +29,7 @@ def posterior_pid(p1: Tensor, p2: Tensor, p12: Tensor, y: Tensor, *, bins: int, 
     from the best of the three classifiers, and a probability of 0 counts as :math:`2^{-53}` there.
 
     Args:
-        p1: posteriors of a classifier that saw the first source only, shape ``(N, K)``, for samples that it did not
-            learn from.
+        p1: posteriors by a classifier of the first source, shape ``(N, K)``, for samples that it did not learn from.
         p2: the same for the second source.
         p12: the same for both sources.
         y: labels, integers 0 ... K - 1 of shape ``(N,)``.
@@ -38,8 +37,7 @@ def posterior_pid(p1: Tensor, p2: Tensor, p12: Tensor, y: Tensor, *, bins: int, 
         generator: seeds the clustering, with three or more classes.
 
     Returns:
-        Bits. ``synergy`` is what the classifiers prove, so it is negative where the joint one falls short; ``gap`` is
-        about the minimum alone.
+        Bits. ``synergy`` is what the classifiers prove, so it may be negative; ``gap`` is about the minimum alone.
 
     Raises:
         TypeError: if posteriors are not floats or labels not integers.
@@ -48,25 +46,22 @@ def posterior_pid(p1: Tensor, p2: Tensor, p12: Tensor, y: Tensor, *, bins: int, 
     Example:
         >>> y = torch.arange(400) % 2
         >>> sure = torch.nn.functional.one_hot(y).double() * 0.98 + 0.01
-        >>> pid = posterior_pid(sure, sure, sure, y, bins=8, generator=torch.Generator())
-        >>> round(pid.redundancy, 3), round(pid.total, 3)
-        (1.0, 0.986)
+        >>> posterior_pid(sure, sure, sure, y, bins=8, generator=torch.Generator())
+        PID(R 1.0000, U1 0.0000, U2 0.0000, S -0.0145 bits)
     """
     labels, classes = labelled(p1, p2, y)
     _check.whole("bins", bins, least=2)
     for name, p in (("p1", p1), ("p2", p2), ("p12", p12)):
         _check.rows(name, p, len(y))
         if not p.is_floating_point() or p.shape != (len(y), classes) or not torch.allclose(p.sum(1), p.new_ones(1)):
-            raise ValueError(
-                f"{name} must hold {classes} probabilities a row that sum to 1, got {p.dtype} {tuple(p.shape)}; "
-                f"pass what predict_proba returns, one column a class"
-            )
+            text = f"{name} must hold {classes} probabilities a row that sum to 1, got {p.dtype} {tuple(p.shape)}"
+            raise ValueError(f"{text}; pass what predict_proba returns, one column a class")
     if len(y) < bins:
         raise ValueError(f"bins must be at most the number of samples, {len(y)}, got {bins}; lower bins")
     pid = plug_in(_binned(p1, bins, generator), _binned(p2, bins, generator), y, permutations=0).pid
-    minimum = pid.redundancy + pid.unique1 + pid.unique2
-    total = _evidence([p1, p2, p12], labels)
-    return replace(pid, synergy=total - minimum)  # (eq-posterior-pid)
+    own = [p.double().gather(1, labels[:, None]).clamp_min(LEAST) for p in (p1, p2, p12)]  # of the true labels
+    total = info.entropy(labels.bincount().double() / len(y)) + max(p.log2().mean().item() for p in own)
+    return replace(pid, synergy=total - pid.union)  # (eq-posterior-pid)
 
 
 def posterior(
@@ -92,10 +87,8 @@ def posterior(
         y: labels, integers of shape ``(N,)``, at least two classes of ``folds`` rows.
         bins: number of bins of a posterior, 8 to 16 for two classes, more than ``K`` for ``K`` classes.
         folds: each sample gets its posterior from probes that were trained on the other folds; at least 2.
-        probe: scikit-learn classifier with ``predict_proba`` for one source; default: logistic regression on all
-            products of two features.
-        joint: the same for both sources side by side; default: ``probe``. A ``joint`` of a richer kind than ``probe``
-            counts as synergy what one source alone could have told it.
+        probe: scikit-learn classifier for one source; default: logistic regression on all products of two features.
+        joint: the same for both sources side by side; default: ``probe``. What a richer kind finds counts as synergy.
         permutations: number of shuffles of the labels, everything learnt anew for each; 0 leaves the null out.
         generator: seeds folds and clusters and draws the shuffles.
 
@@ -104,8 +97,7 @@ def posterior(
 
     Raises:
         TypeError: if a source is not a tensor of floats or the labels are not integers.
-        ValueError: if lengths differ, a number is not finite, a class has fewer rows than folds, or a setting is out
-            of range.
+        ValueError: if lengths differ, a number is not finite, or rows, classes or settings are out of range.
 
     Example:
         >>> g = torch.Generator().manual_seed(0)
@@ -123,12 +115,6 @@ def posterior(
         return posterior_pid(*posteriors, y, bins=bins, generator=generator)
 
     return with_null(solve, y, permutations, generator, cells=bins * bins * classes)
-
-
-def _evidence(posteriors: list[Tensor], y: Tensor) -> float:
-    r"""Information about the label that the best of these classifiers has, bits: H(Y) less its cross-entropy."""
-    log_p = [p.double()[torch.arange(len(y)), y].clamp_min(LEAST).log2().mean().item() for p in posteriors]
-    return info.entropy(y.bincount().double() / len(y)) + max(log_p)
 
 
 def _binned(p: Tensor, bins: int, generator: torch.Generator) -> Tensor:
