@@ -18,8 +18,7 @@ def view_gaps(p: ArrayLike) -> tuple[float, float]:
         p: joint distribution, shape ``(X1, X2, Y)``.
 
     Returns:
-        The gaps in bits: what the first view adds to the second, and the second to the first. Both are 0 where the
-        assumption holds: each view alone tells all that both tell.
+        What the first view adds to the second, and the second to the first, in bits; 0 where each alone tells all.
 
     Raises:
         TypeError: if ``p`` is not an array of floats.
@@ -34,8 +33,7 @@ def view_gaps(p: ArrayLike) -> tuple[float, float]:
     """
     p = distribution(p, "X1 X2 Y")
     orders = (0, 2, 1), (1, 2, 0)  # (X1, Y | X2) and (X2, Y | X1)
-    gaps = [conditional_mutual_information(p.transpose(order)) for order in orders]  # (eq-multiview-redundancy)
-    return gaps[0], gaps[1]
+    return tuple(conditional_mutual_information(p.transpose(order)) for order in orders)  # (eq-multiview-redundancy)
 
 
 def optimal_critic(p: ArrayLike) -> np.ndarray:
@@ -50,8 +48,7 @@ def optimal_critic(p: ArrayLike) -> np.ndarray:
         p: joint distribution, shape ``(X1, X2)``; every symbol has a chance above 0.
 
     Returns:
-        Scores in nats, shape ``(X1, X2)``: 0 where the two are independent, minus infinity where they never meet.
-        Their mean under ``p`` is I(X1; X2).
+        Scores in nats, shape ``(X1, X2)``; minus infinity where two never meet. Their mean is I(X1; X2).
 
     Raises:
         TypeError: if ``p`` is not an array of floats.

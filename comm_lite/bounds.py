@@ -136,8 +136,7 @@ def smile(scores: Tensor, *, clip: float = 5.0) -> Tensor:
     """
     _check.temperature("clip", clip)
     together, apart = _split("scores", scores)
-    clipped = apart.clamp(-clip, clip)
-    log_mean = clipped.logsumexp(dim=0) - math.log(len(clipped))
+    log_mean = apart.clamp(-clip, clip).logsumexp(dim=0) - math.log(len(apart))
     return together.mean() - log_mean  # (eq-smile)
 
 
@@ -148,8 +147,7 @@ def club(log_likelihood: Tensor) -> Tensor:
         I_{\mathrm{CLUB}} = \mathbb{E}_{p(x, y)}[\log q(y \mid x)] - \mathbb{E}_{p(x) p(y)}[\log q(y \mid x)]
 
     Args:
-        log_likelihood: :math:`\log q(y_j \mid x_i)` in nats at ``[i, j]``, shape ``(N, N)``, ``N >= 2``. A constant
-            added to a row or a column changes nothing, so the log-ratio serves as well.
+        log_likelihood: :math:`\log q(y_j \mid x_i)` in nats at ``[i, j]``, shape ``(N, N)``, or the log-ratio.
 
     Returns:
         Scalar, in nats. Upper bound in the mean if :math:`q` is the true conditional: the Jeffreys divergence of
@@ -172,11 +170,10 @@ def club(log_likelihood: Tensor) -> Tensor:
 def nce_club(scores: Tensor) -> Tensor:
     r"""NCE-CLUB: the form of `club` on a critic that was trained with InfoNCE.
 
-    Its critic is that of :func:`info_nce_bound`, whose arguments it takes and whose errors it raises. The constant a
-    row by which the best one differs from the log-ratio cancels.
+    Its critic is that of :func:`info_nce_bound`, whose arguments it takes and whose errors it raises.
 
     Returns:
-        Scalar, in nats. Upper bound in the mean for the best critic only (the Jeffreys divergence).
+        Scalar, in nats. Upper bound in the mean for the best critic only; a constant a row cancels.
 
     Example:
         >>> nce_club(torch.eye(4) * 3).item()

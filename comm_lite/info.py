@@ -13,8 +13,7 @@ from numpy.typing import ArrayLike
 
 from comm_lite import _check
 
-# Nats in one unit.
-_UNITS = {"bits": float(np.log(2)), "nats": 1.0}
+_UNITS = {"bits": float(np.log(2)), "nats": 1.0}  # nats in one unit
 
 
 def distribution(p: ArrayLike, letters: str | None = None, *, name: str = "p") -> np.ndarray:
@@ -36,9 +35,7 @@ def distribution(p: ArrayLike, letters: str | None = None, *, name: str = "p") -
         >>> distribution([0.25, 0.75])
         array([0.25, 0.75])
     """
-    if hasattr(p, "detach"):  # a tensor, on any device
-        p = p.detach().cpu().numpy()
-    table = np.asarray(p)
+    table = p.detach().cpu().numpy() if hasattr(p, "detach") else np.asarray(p)  # a tensor, on any device
     _check.probabilities(name, table, letters)
     table = table.astype(np.float64)
     return table / table.sum()
