@@ -84,8 +84,8 @@ class _Cells:
 def barrier(p1: np.ndarray, p2: np.ndarray, *, tolerance: float) -> Dual:
     r"""Solve the dual problem of `certify` until its gap is about a thousandth of ``tolerance``, or rounding stops it.
 
-    A Newton step for the marginals, the slacks and :math:`w s = 0` predicts how far one can go; a second one with the
-    same factors aims at a :math:`\mu` that fits, and corrects the first for its curvature. About ten steps are needed.
+    A Newton step towards :math:`w s = 0` predicts how far one can go; a second one with the same factors aims at a
+    :math:`\mu` that fits, and corrects the first for its curvature. About ten steps are needed.
 
     Source: Mehrotra (1992); the dual is that of Makkeh, Theis and Vicente (2018), "BROJA-2PID".
     """

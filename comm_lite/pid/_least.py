@@ -7,7 +7,6 @@ share a label: by convexity this changes nothing. So the cost follows the distin
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -47,23 +46,15 @@ def least_information(p1: np.ndarray, p2: np.ndarray, *, tolerance: float = 1e-8
 
     Two symbols a source go to `square`, others to `barrier`; where that leaves more than 1e-7 nats, `alternating` goes
     on from there. The best point counts, as a whole.
-
-    Example:
-        >>> copy = np.diag([0.5, 0.5])
-        >>> round(least_information(copy, copy).nats / math.log(2), 6)
-        1.0
     """
     a, b, places = p1, p2, None
     if len(p1) != 2 or len(p2) != 2:  # `square` needs nothing merged
         places = i, j, y = _alike(p1), _alike(p2), _alike(np.concatenate([p1, p2]).T)
         a, b = _summed(p1, i, y), _summed(p2, j, y)
-    solvers: list[Callable] = [lambda best: alternating(a, b, tolerance=tolerance, start=best)]
-    if method == "barrier":
-        solvers.insert(0, lambda _: barrier(a, b, tolerance=tolerance))
-    if method == "barrier" and len(a) == len(b) == 2:
-        solvers.insert(0, lambda _: Dual(*(part[0] for part in square(a[None], b[None]))))
+    root = [lambda _: Dual(*(part[0] for part in square(a[None], b[None])))] if len(a) == len(b) == 2 else []
+    fast = [*root, lambda _: barrier(a, b, tolerance=tolerance)] if method == "barrier" else []
     gap, upper, best = math.inf, math.inf, None
-    for solve in solvers:
+    for solve in [*fast, lambda best: alternating(a, b, tolerance=tolerance, start=best)]:
         point = solve(best)
         lower, high, joint = certify(a, b, point)
         if high - lower < gap or best is None:

@@ -25,19 +25,12 @@ def square(p1: np.ndarray, p2: np.ndarray) -> Dual:
     it is 0 or infinite. Given :math:`\theta`, the table of each label is the root of a quadratic. Newton steps in
     :math:`\log \theta`, kept in a bracket, make the mixture agree.
 
-    Example:
-        >>> p = np.array([[[0.5, 0.0], [0.25, 0.25]]])  # AND: in the least informative joint the sources agree
-        >>> square(p, p).joint[0, :, :, 0].round(3)
-        array([[0.5 , 0.  ],
-               [0.  , 0.25]])
-
     Source: Plackett (1965), "A class of bivariate distributions", for the table with a given odds ratio.
     """
     turned = p1[:, 0] > p2[:, 1]  # then read the table of a label from its other corner, whose least value is 0
     row, column = np.where(turned, p1[:, 1], p1[:, 0]), np.where(turned, p2[:, 1], p2[:, 0])
     given = np.minimum(row, column), np.maximum(row, column), np.abs(p2[:, 1] - p1[:, 0])
-    q = (_one if len(p1) == 1 else _many)(*given, turned, turned != (row > column))
-    return _dual(p1, p2, q)
+    return _dual(p1, p2, (_one if len(p1) == 1 else _many)(*given, turned, turned != (row > column)))
 
 
 def _table(u: Any, v: Any, small: Any, large: Any, rest: Any, sqrt: Callable) -> tuple[Any, Any, Any, Any]:

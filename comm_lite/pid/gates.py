@@ -30,8 +30,7 @@ class Gate:
     r"""Who introduced it."""
 
 
-def _h2(p: float) -> float:
-    r"""Entropy of a coin in bits, without the checks of `comm_lite.info.entropy`."""
+def _h2(p: float) -> float:  # entropy of a coin in bits, unchecked
     return float(sum(-q * np.log2(q) for q in (p, 1 - p) if q > 0))
 
 
@@ -55,7 +54,7 @@ _TRI = ((1 / 3,) * 3,) * 5  # one shape, then texture and colour of each image
 _FIT = (1, 2, 0)  # the colour that goes with each texture
 
 # fmt: off
-_ALL = [
+GATES: dict[str, Gate] = {gate.name: gate for gate in [
     _gate("RDN", "Both sources copy the label, a fair coin.", _GK, lambda a: (a, a, a), r=1),
     _gate("UNQ1", "The first source is the label; the second is another coin.", _COMMON, lambda a, b: (a, b, a), u1=1),
     _gate("UNQ2", "The second source is the label; the first is another coin.", _COMMON, lambda a, b: (a, b, b), u2=1),
@@ -63,8 +62,7 @@ _ALL = [
           lambda a, b: (a, b, (a, b)), u1=1, u2=1),
     _gate("XOR", "The label says whether two fair coins differ.", _GK, lambda a, b: (a, b, a ^ b), s=1),
     _gate("AND", "The label is 1 when both coins are.", _GK, lambda a, b: (a, b, a & b), r=_h2(1 / 4) - 1 / 2, s=1 / 2),
-    _gate("OR", "The label is 1 when one of the coins is.", _LIANG,
-          lambda a, b: (a, b, a | b), r=_h2(1 / 4) - 1 / 2, s=1 / 2),
+    _gate("OR", "The label is 1 when either coin is.", _LIANG, lambda a, b: (a, b, a | b), r=_h2(1 / 4) - 0.5, s=0.5),
     _gate("SUM", "The label is the sum of two coins: 0, 1 or 2.", _DIT, lambda a, b: (a, b, a + b), r=1 / 2, s=1),
     _gate("RdnXor", "A bit that both sources show, beside an XOR.", _GK,
           lambda r, a, b: ((r, a), (r, b), (r, a ^ b)), r=1, s=1),
@@ -73,8 +71,7 @@ _ALL = [
     _gate("PwUnq", "A coin decides which source shows the label; the other shows a blank, 0.", _FINN,
           lambda first, y: (1 + y if first else 0, 0 if first else 1 + y, y), r=1 / 2, s=1 / 2),
     _gate("ImperfectRdn", "Both sources copy the label, but the second errs once in 500 zeros.", _GK,
-          lambda y, slip: (y, y | slip, y), [_FAIR, (0.998, 0.002)],
-          r=1 - 0.501 * _h2(1 / 501), u1=0.501 * _h2(1 / 501)),
+          lambda y, e: (y, y | e, y), [_FAIR, (0.998, 0.002)], r=1 - 0.501 * _h2(1 / 501), u1=0.501 * _h2(1 / 501)),
     _gate("RdnErr", "The first source copies the label; the second errs one time in four.", _DIT,
           lambda y, slip: (y, y ^ slip, y), [_FAIR, (3 / 4, 1 / 4)], r=1 - _h2(1 / 4), u1=_h2(1 / 4)),
     _gate("Diff", "At most one source shows a 1 and then names the label; two zeros leave it open.", _DIT,
@@ -91,8 +88,7 @@ _ALL = [
     _gate("NoisyXor", "An XOR whose label is turned one time in ten.", _COMMON,
           lambda a, b, slip: (a, b, a ^ b ^ slip), [_FAIR, _FAIR, (0.9, 0.1)], s=1 - _h2(0.1)),
     _gate("CorrAnd", "An AND of two fair coins that agree four times in five.", _COMMON,
-          lambda a, differ: (a, a ^ differ, a & (a ^ differ)), [_FAIR, (0.8, 0.2)],
-          r=_h2(0.4) - _h2(0.2) / 2, s=_h2(0.2) / 2),
+          lambda a, d: (a, a ^ d, a & (a ^ d)), [_FAIR, (0.8, 0.2)], r=_h2(0.4) - _h2(0.2) / 2, s=_h2(0.2) / 2),
     _gate("RdnAndUnq1", "The AND of two coins; the first source shows both, the second shows one.", _LIANG,
           lambda a, b: ((a, b), b, a & b), r=_h2(1 / 4) - 1 / 2, u1=1 / 2),
     _gate("RdnXorUnq1", "The XOR of two coins; the first source shows both, the second shows one.", _LIANG,
@@ -107,10 +103,8 @@ _ALL = [
           lambda t, d: (t, d, d == (t + 1) % 10), [(1 / 10,) * 10] * 2, s=_h2(1 / 10)),
     _gate("Tri2_all", "Two values a feature; the label is shape, both textures, and whether the colours agree.",
           _TRIFEATURE, lambda h, t, c, u, d: ((h, t, c), (h, u, d), (h, t, u, c == d)), r=1, u1=1, u2=1, s=1),
-]
+]}
 # fmt: on
-
-GATES: dict[str, Gate] = {gate.name: gate for gate in _ALL}
 
 
 def slip(bits: float) -> float:
@@ -176,8 +170,8 @@ def combine(*, redundancy: float = 0.0, unique1: float = 0.0, unique2: float = 0
 def additive(bins: int) -> Gate:
     r"""Label 1[X1 + X2 > 0] of two independent standard normals, each seen as one of equally likely bins.
 
-    It is not pure synergy: each source alone says how the sum leans. A cell of the table lies on one side of the line
-    x1 + x2 = 0, or is halved by it, so the table is exact, and with :math:`K` bins
+    It is not pure synergy: each source alone says how the sum leans. A cell lies on one side of the line x1 + x2 = 0,
+    or is halved by it, so the table is exact, and with :math:`K` bins
 
     .. math::
         R = 1 - \frac1K \sum_{i=1}^{K} h_2\!\left(\frac{i - 1/2}{K}\right), \qquad

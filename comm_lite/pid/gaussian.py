@@ -121,11 +121,9 @@ def gain_angle(degrees: float) -> PID:
     k, w = math.cos(2 * half) if degrees < 90 else 0.0, math.sqrt(2) * math.sin(half)  # w * w = 1 - k
     root = math.sqrt((3 + k) * (3 - k) * (1 + k))
     c = 2 * k / (3 - k * k + w * root)
-    # (1 - k) / (1 - c), without 0 / 0 for parallel sensors
-    ratio = w * (3 - k * k + w * root) / ((3 + k) * w + root)
+    ratio = w * (3 - k * k + w * root) / ((3 + k) * w + root)  # (1 - k) / (1 - c), without 0 / 0 for parallel sensors
     union = 0.5 * math.log2((1 + ratio) * (2 + c + k) / (1 + c))
-    unique = union - 0.5
-    return PID(0.5 - unique, unique, unique, 0.5 * math.log2(4 - k * k) - union, 0.0)
+    return PID(1 - union, union - 0.5, union - 0.5, 0.5 * math.log2(4 - k * k) - union, 0.0)
 
 
 def gaussian_vector(covariance: ArrayLike, sizes: tuple[int, int, int], *, tolerance: float = 1e-7) -> PID:
@@ -174,14 +172,11 @@ def gaussian_vector(covariance: ArrayLike, sizes: tuple[int, int, int], *, toler
         wanted = f"shape {(sum(sizes),) * 2} for sizes {tuple(sizes)}"
         raise ValueError(f"covariance must have {wanted}, got {total.shape}; order it as X1, X2, Y")
     if bad := int((~np.isfinite(total)).sum()):
-        raise ValueError(
-            f"covariance must be finite, got {bad} NaN or infinite; look for a constant or missing variable"
-        )
+        text = "covariance must be finite, got"
+        raise ValueError(f"{text} {bad} NaN or infinite; look for a constant or missing variable")
     if not np.allclose(total, total.T) or np.linalg.eigvalsh(total)[0] <= 0:
-        raise ValueError(
-            "covariance must be symmetric and positive definite, got one that is not; "
-            "drop a variable that is a function of the others, or average the matrix with its transpose"
-        )
+        text = "covariance must be symmetric and positive definite, got one that is not; drop a variable that is a"
+        raise ValueError(f"{text} function of the others, or average the matrix with its transpose")
     brought = total[:n, n:] @ np.linalg.solve(total[n:, n:], total[n:, :n])
     noise = total[:n, :n] - brought
     scale = np.zeros((n, n))

@@ -17,8 +17,7 @@ def imin(p: ArrayLike) -> PID:
     .. math::
         I_{\min} = \sum_y p(y) \min_{i} \sum_{x_i} p(x_i \mid y) \log_2 \frac{p(y \mid x_i)}{p(y)}
 
-    It compares amounts and does not ask whether they are the same information: for two independent bits and the pair of
-    them as the label (the two-bit copy) it finds one redundant bit.
+    It compares amounts, which need not be the same information: of the two-bit copy it calls one bit redundant.
 
     Args:
         p: joint distribution, shape ``(n1, n2, ny)``.
@@ -73,8 +72,7 @@ def measures(p: ArrayLike) -> dict[str, PID]:
         >>> {name: round(pid.redundancy, 3) for name, pid in measures(GATES["AND"].p).items()}
         {'I_min': 0.311, 'MMI': 0.311, 'BROJA': 0.311, 'I_ccs': 0.104, 'I_dep': 0.082, 'I_pm': 0.561}
 
-    Source: Williams and Beer (2010); Barrett (2015); Bertschinger et al. (2014); Ince (2017), equation 25; James,
-    Emenheiser and Crutchfield (2018); Finn and Lizier (2018).
+    Source: that of each; for the last three Ince (2017), equation 25; James et al. (2018); Finn and Lizier (2018).
     """
     p = distribution(p, "X1 X2 Y")
     one, two, _ = _told(p)
@@ -110,9 +108,8 @@ def _common_change(p: np.ndarray) -> float:
     p = _widest(p, (0, 1, 2))
     first, second, both = _logs(p)
     common = first + second - both
-    sign = np.sign(common)
-    agree = (np.sign(first) == sign) & (np.sign(second) == sign) & (np.sign(both) == sign)
-    return float((p * common * agree).sum())
+    agree = [np.sign(part) == np.sign(common) for part in (first, second, both)]
+    return float((p * common * np.all(agree, axis=0)).sum())
 
 
 def _pointwise(p: np.ndarray) -> float:
