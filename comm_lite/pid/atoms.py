@@ -70,8 +70,7 @@ class PID:
 
     def __str__(self) -> str:
         says = "either source tells", "only the first tells", "only the second tells", "only both together tell"
-        named = zip(self.atoms.items(), says, strict=True)
-        rows = [f"{name:3} {bits:z.4f} bits  {what}" for (name, bits), what in named]
+        rows = [f"{key:3} {bits:z.4f} bits  {what}" for (key, bits), what in zip(self.atoms.items(), says, strict=True)]
         error = f"error at most {self.gap:.0e} bits" if self.gap else "exact"
         return "\n".join([*rows, f"sum {self.total:z.4f} bits, {self.union:z.4f} without synergy; {error}"])
 
@@ -108,8 +107,8 @@ class Estimate:
     pid: PID
     """The estimate, in bits."""
     null: dict[str, tuple[float, float]]
-    """Mean over shuffled labels and the bound that a further shuffle stays at or below with the chance ``level``, bits,
-    by ``"R"``, ``"U1"``, ``"U2"``, ``"S"`` and ``"total"``; the bound is an order statistic."""
+    """Mean over shuffled labels and the order statistic that a further shuffle stays at or below with the chance
+    ``level``, bits, by ``"R"``, ``"U1"``, ``"U2"``, ``"S"`` and ``"total"``."""
     p_value: dict[str, float]
     """Share of shuffles, the real labels among them, that reach the estimate. All test one hypothesis, that Y is
     independent of (X1, X2), not that an atom is 0: where it depends and R is 0, R's was below 0.05 in 14 to 26 %."""

@@ -88,10 +88,8 @@ def sinkhorn(scores: Tensor, rows: Tensor, columns: Tensor, *, tolerance: float 
         _check.shape(name, sums, "K B")
         wanted = tuple(scores.shape[i] for i in letters)
         if sums.shape != wanted or not bool((sums >= 0).all() & (sums.sum(1) > 0).all()):
-            raise ValueError(
-                f"{name} must hold sums of shape {wanted}, none below 0, got shape {tuple(sums.shape)}, least "
-                f"{float(sums.min()):.3g}; one sum for each class and sample, and no class without any"
-            )
+            text = f"{name} must hold sums of shape {wanted}, none below 0, got shape {tuple(sums.shape)}, least"
+            raise ValueError(f"{text} {sums.min():.3g}; one sum for each class and sample, and no class without any")
     totals = rows.sum(1), columns.sum(1)
     if not torch.allclose(*totals, rtol=1e-5):
         text = f"columns must have the total of rows for each class, wanted {totals[0].tolist()}, got"
@@ -122,7 +120,7 @@ def batch(
         s_y(i, j) = f_y(x_{1,i})^\top g_y(x_{2,j}) / \sqrt d
 
     Within a minibatch both classifiers are scaled to the same class frequencies, their mean; else no q would fit. All
-    information is that of the classifiers' own tempered probabilities; I12 is that of the surest.
+    information is that of the classifiers' own probabilities; I12 is that of the surest.
 
     Args:
         x1: first source, floats of shape ``(N, ...)``.
@@ -137,8 +135,8 @@ def batch(
         generator: draws folds, initial weights, minibatches and shuffles.
 
     Returns:
-        The estimate, bits, mean over minibatches; ``gap`` is infinite, since nothing certifies the minimum: too little
-        training shows as too little redundancy and too much of both unique parts.
+        The estimate, bits, mean over minibatches, with an infinite ``gap``: too little training shows as too little
+        redundancy and too much of both unique parts.
 
     Raises:
         TypeError: if a source is not a tensor of floats or the labels are not integers.
@@ -151,8 +149,7 @@ def batch(
         >>> batch(x, x, y, permutations=0, generator=g).pid.redundancy > 0.8
         True
 
-    Source: Liang et al. (2023). Differs from the reference code: classifiers are cross-fitted and tempered probes, and
-    the class frequencies of a minibatch are made to agree.
+    Source: Liang et al. (2023); here with cross-fitted, tempered probes whose class frequencies agree in a minibatch.
     """
     y, classes = labelled(x1, x2, y)
     sources = flat("x1", x1), flat("x2", x2)

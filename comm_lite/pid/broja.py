@@ -23,8 +23,7 @@ _SMALLEST = 1e-16  # below it a probability cannot change a sum of float64 that 
 def broja(p: ArrayLike, *, method: str = "barrier", tolerance: float = 1e-8) -> PID:
     r"""Decompose I(X1, X2; Y) after Bertschinger, Rauh, Olbrich, Jost and Ay; see :eq:`eq-pid-atoms`.
 
-    Among all joint distributions that agree with ``p`` on :math:`(X_1, Y)` and on :math:`(X_2, Y)`, find the one in
-    which the two together tell least about :math:`Y`:
+    Of all joint distributions with the tables of :math:`(X_1, Y)` and :math:`(X_2, Y)`, find the one that tells least:
 
     .. math::
         I_Q = \min_{q \in \Delta_p} I_q(X_1, X_2; Y), \qquad
@@ -70,8 +69,8 @@ def broja(p: ArrayLike, *, method: str = "barrier", tolerance: float = 1e-8) -> 
     found = least_information(p1, p2, tolerance=tolerance, method=method)
     warn_unless_certified(found.gap)
     told = informations(p1, p2, kept.reshape(-1, kept.shape[2]))
-    more = {"gap": found.gap / math.log(2), "joint": found.joint(p1, p2)}
-    return PID.from_least(*told, found.nats, **more)  # (eq-pid-atoms)
+    joint, gap = found.joint(p1, p2), found.gap / math.log(2)
+    return PID.from_least(*told, found.nats, gap=gap, joint=joint)  # (eq-pid-atoms)
 
 
 def broja_batch(p: Tensor, *, tolerance: float = 1e-8) -> PIDBatch:
@@ -131,7 +130,6 @@ class _LeastInformation(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, p: Tensor, tolerance: float, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
         table = p.detach().where(p >= _SMALLEST, 0).cpu()
-        table = table / table.sum((1, 2, 3), keepdim=True)
         found = least_informations(table.sum(2).numpy(), table.sum(1).numpy(), tolerance=tolerance)
         nats, gap, first, second = (torch.from_numpy(part).to(p.device) for part in found)
         ctx.save_for_backward(first, second, p.sum((1, 2)))

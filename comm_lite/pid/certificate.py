@@ -71,9 +71,8 @@ def alternating(
 ) -> Dual:
     r"""Find the joint of least information by repeating three lines; what is left when faster solvers fall short.
 
-    The joint is :math:`q = w(x_1, x_2) \, a(x_1, y) \, b(x_2, y)`: the first line makes its marginal
-    :math:`q(x_1, y)` right, the second :math:`q(x_2, y)`, and the third moves :math:`w` towards pairs at which
-    :math:`\sum_y a b > 1`. It is mirror descent, and can be slow.
+    The joint is :math:`q = w(x_1, x_2) \, a(x_1, y) \, b(x_2, y)`: the first two lines make its marginals right, and
+    the third moves :math:`w` towards pairs at which :math:`\sum_y a b > 1`. It is mirror descent, and can be slow.
 
     Args:
         p1: marginals p(x1, y), (n1, K) float64.

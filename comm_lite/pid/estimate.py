@@ -25,8 +25,8 @@ def plug_in_bias(p: ArrayLike, samples: int) -> float:
         \mathbb E[\hat I] - I, \qquad
         \mathbb E[\hat H] = \sum_c \sum_{n=1}^N \binom{N}{n} p_c^n (1 - p_c)^{N-n} \, \tfrac nN \log_2 \tfrac Nn
 
-    Here :math:`I = I(X_1, X_2; Y) = H(X_1, X_2) + H(Y) - H(X_1, X_2, Y)`, each entropy with the cells :math:`c` of its
-    own table. For many samples it is :math:`(K_1 K_2 - 1)(K - 1) / (2 N \ln 2)`, for few it is smaller.
+    Here :math:`I = H(X_1, X_2) + H(Y) - H(X_1, X_2, Y)`, each entropy with the cells :math:`c` of its own table. For
+    many samples it is :math:`(K_1 K_2 - 1)(K - 1) / (2 N \ln 2)`, for few it is smaller.
 
     Args:
         p: the true joint distribution, shape ``(K1, K2, K)``.
@@ -73,8 +73,7 @@ def plug_in(
         x2: symbols of the second source, integers of shape ``(N,)``.
         y: labels, integers of shape ``(N,)``, at least two classes.
         permutations: number of shuffles of the labels for the null, 19 or more for its 95 % bound; 0 leaves it out.
-        resamples: number of tables to draw from the joint of least information, which has no synergy; theirs tests
-            that S is 0. 0 leaves the test out.
+        resamples: number of tables to draw from the joint without synergy, whose synergy tests that S is 0; or 0.
         generator: draws shuffles and tables; needed for both.
 
     Returns:
@@ -96,12 +95,12 @@ def plug_in(
         _check.integers(name, x)
     (n1, a), (n2, b) = ((len(u), i) for u, i in (x.cpu().unique(return_inverse=True) for x in (x1, x2)))
     pair, cell = (a * n2 + b).unique(return_inverse=True)
-    sizes = n1, n2, len(pair)
+
+    def table(x: Tensor, n: int, y: Tensor) -> np.ndarray:
+        return (x * classes + y).bincount(minlength=n * classes).numpy().reshape(n, classes) / len(y)
 
     def solve(y: Tensor) -> PID:
-        rows = zip((a, b, cell), sizes, strict=True)
-        p1, p2, both = ((x * classes + y).bincount(minlength=n * classes).numpy().reshape(n, classes) for x, n in rows)
-        p1, p2, both = p1 / len(y), p2 / len(y), both / len(y)
+        p1, p2, both = table(a, n1, y), table(b, n2, y), table(cell, len(pair), y)
         found = least_information(p1, p2)
         warn_unless_certified(found.gap, stacklevel=4)
         return PID.from_least(*informations(p1, p2, both), found.nats, gap=found.gap / math.log(2))
@@ -110,8 +109,7 @@ def plug_in(
     needs_generator(resamples, generator, "resamples")
     if not resamples:
         return estimate
-    p = (((a * n2 + b) * classes + y).bincount(minlength=n1 * n2 * classes).double() / len(y)).numpy()
-    q = torch.from_numpy(broja(p.reshape(n1, n2, classes)).joint).flatten()
+    q = torch.from_numpy(broja(table(a * n2 + b, n1 * n2, y).reshape(n1, n2, classes)).joint).flatten()
     reached = 1
     for _ in range(resamples):
         drawn = q.multinomial(len(y), replacement=True, generator=generator)
@@ -130,10 +128,9 @@ def cluster(
     permutations: int = 99,
     generator: Generator,
 ) -> Estimate:
-    r"""The estimator called CVX: cluster each source without a look at the labels, then count.
+    r"""The estimator called CVX: cluster each source without a look at the labels, then count (:func:`plug_in`).
 
-    Each source is flattened, scaled to length one, projected on its first principal components and clustered; the rest
-    is :func:`plug_in`.
+    Each source is flattened, scaled to length one, projected on its first principal components and clustered.
 
     Args:
         x1: first source, floats of shape ``(N, ...)``.
@@ -158,8 +155,7 @@ def cluster(
         >>> round(cluster(x, x, y, clusters=4, permutations=9, generator=g).pid.redundancy, 2)
         1.0
 
-    Source: Liang et al., "Quantifying and modeling multimodal interactions", 2023. Differs from their code: solved
-    exactly, in bits, and every sample is used for both clusters and counts.
+    Source: Liang et al., "Quantifying and modeling multimodal interactions", 2023; here solved exactly, in bits.
     """
     from sklearn.decomposition import PCA
     from sklearn.preprocessing import normalize

@@ -1,7 +1,4 @@
-r"""Decomposition by way of classifiers: learn what each source says about the label, then decompose that.
-
-Shapes: ``N`` samples, ``K`` classes.
-"""
+r"""Decomposition by way of classifiers: learn what each of N samples says about K classes, then decompose that."""
 
 from __future__ import annotations
 
@@ -25,8 +22,7 @@ def posterior_pid(p1: Tensor, p2: Tensor, p12: Tensor, y: Tensor, *, bins: int, 
         I_{12} = H(Y) + \frac1N \sum_{i=1}^N \log_2 p(y_i \mid x_i)
 
     :math:`B_m` is the bin of :math:`p(y \mid x_m)`: a quantile bin for two classes (equal posteriors share one), else
-    a cluster. The minimum is over all :math:`Q` that keep the two tables of :math:`(B_m, Y)`. :math:`I_{12}` is taken
-    from the best of the three classifiers, and a probability of 0 counts as :math:`2^{-53}` there.
+    a cluster. :math:`I_{12}` is that of the best classifier, in which a probability of 0 counts as :math:`2^{-53}`.
 
     Args:
         p1: posteriors by a classifier of the first source, shape ``(N, K)``, for samples that it did not learn from.
@@ -78,8 +74,8 @@ def posterior(
 ) -> Estimate:
     r"""Learn what each source says about the label first, and decompose that (:func:`posterior_pid`).
 
-    R, U1 and U2 of ``(x1, x2, y)`` are those of the two posteriors, so little is lost and few cells are enough. Each
-    classifier is tempered: one number, fitted on the held-out posteriors, makes it as sure as it is right.
+    R, U1 and U2 are those of the two posteriors, so few cells are enough. Each classifier is tempered: one number,
+    fitted on the held-out posteriors, makes it as sure as it is right.
 
     Args:
         x1: first source, floats of shape ``(N, ...)``.
