@@ -17,7 +17,7 @@ PUBLIC = {
         GaussianPair SeparableCritic club donsker_varadhan gaussian_pair info_nce_bound nce_club nwj smile
     """,
     "comm_lite.book.controlled": """
-        LABELS METHODS Recipe Run SETTINGS SIDES STRENGTHS Setting TASKS build pretrain probe run unique_views
+        LABELS METHODS Recipe Run SETTINGS SIDES STRENGTHS Setting TASKS build pretrain probe run
     """,
     "comm_lite.data": """
         Batches Captioned Emoji ImageAugment Table TextAugment Tokenizer VectorAugment blur load_emoji recolour stream

@@ -123,11 +123,6 @@ WRONG = {
             r"seed must be at least 0, got -1; pass a larger one",
         )
     ],
-    "controlled.unique_views": [
-        Wrong(
-            lambda: controlled.unique_views("crops"), TypeError, r"augment must be an ImageAugment, got str; pass one"
-        )
-    ],
     "info.co_information": [
         Wrong(lambda: info.co_information(SUMS_TO_2), ValueError, r"shape \(X1, X2, Y\), got .*; one")
     ],

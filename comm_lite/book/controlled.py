@@ -23,24 +23,12 @@ from comm_lite.losses import FactorCL, comm_loss, comm_terms, cross_self_loss, n
 from comm_lite.models import CoMM, TwoTower
 from comm_lite.nn import AlexNetFeatures, ConcatSelfAttention, PatchConverter, ProjectionHead, SmallCNN
 from comm_lite.train import History, TrainConfig, fit
-from comm_lite.worlds import Pairs, Trifeatures, TrifeaturesConfig
+from comm_lite.worlds import Pairs, Trifeatures, TrifeaturesConfig, trifeatures
 
 __all__ = [
-    "LABELS",
-    "METHODS",
-    "Recipe",
-    "Run",
-    "SETTINGS",
-    "SIDES",
-    "STRENGTHS",
-    "Setting",
-    "TASKS",
-    "build",
-    "pretrain",
-    "probe",
-    "run",
-    "unique_views",
-]
+    "LABELS", "METHODS", "Recipe", "Run", "SETTINGS", "SIDES", "STRENGTHS", "Setting", "TASKS", "build", "pretrain",
+    "probe", "run",
+]  # fmt: skip
 
 _WEIGHTS, _VIEWS, _ORDER = range(600, 603)  # purposes of random numbers
 
@@ -82,12 +70,9 @@ class Recipe:
     r"""The views of an image."""
 
     def __post_init__(self) -> None:
-        for name in ("dim", "epochs", "layers", "heads"):
+        for name in ("dim", "epochs", "layers"):
             _check.whole(name, getattr(self, name))
-        if self.dim % self.heads:
-            raise ValueError(
-                f"heads must divide dim, got heads={self.heads} and dim={self.dim}; change one of the two fields"
-            )
+        _check.heads(self.dim, self.heads)
 
 
 @dataclass(frozen=True)
@@ -216,33 +201,6 @@ class _Heads(nn.ModuleDict):
 View = Callable[..., dict[str, Tensor]]
 
 
-def unique_views(augment: ImageAugment) -> ImageAugment:
-    r"""Turn views into FactorCL's *unique* ones, as its authors ran them: the same without cropping.
-
-    FactorCL has them of the second image, and the ordinary views of the first. With ordinary views of both, which
-    nobody has published, it is called "FactorCL (crops on both sides)" here.
-
-    Args:
-        augment: the ordinary views.
-
-    Returns:
-        The same of the whole image.
-
-    Raises:
-        TypeError: if ``augment`` is something else.
-
-    Example:
-        >>> unique_views(ImageAugment()).crop_scale
-        (1.0, 1.0)
-
-    Source: Liang et al. (2023), section 3.3: an augmentation of the second modality that keeps what the first does not
-    tell, I(X2; X2' | X1) = I(X2; Y | X1).
-    """
-    if not isinstance(augment, ImageAugment):
-        raise TypeError(f"augment must be an ImageAugment, got {type(augment).__name__}; pass one")
-    return replace(augment, crop_scale=(1.0, 1.0))
-
-
 def _cross(model: TwoTower, view: View, labels: dict[str, Tensor]) -> Tensor:
     r"""Align the two images of a pair: what only one of them shows cannot help."""
     p = model.project(model(view()))
@@ -256,7 +214,11 @@ def _cross_self(model: TwoTower, view: View, labels: dict[str, Tensor]) -> Tenso
 
 
 def _factor_cl(model: TwoTower, view: View, labels: dict[str, Tensor], *, unique: bool = True) -> Tensor:
-    r"""Estimate the shared and the unique parts apart, each bound with heads and a critic of its own."""
+    r"""Estimate the shared and the unique parts apart, each bound with heads and a critic of its own.
+
+    With ``unique`` views the second image is not cropped, as the authors ran it: a view must keep what the first image
+    does not tell, I(X2; X2' | X1) = I(X2; Y | X1), see Liang et al. (2023), section 3.3.
+    """
     first, second = (model.project(model(view(unique=unique))) for _ in range(2))
     model.objective.fit_critics(first, second)
     return model.objective(first, second)
@@ -341,8 +303,6 @@ def pretrain(
         ValueError: if ``method`` or ``pairs`` is unknown, or training diverges.
 
     Example:
-        >>> from dataclasses import replace
-        >>> from comm_lite.worlds import trifeatures
         >>> tiny = replace(SETTINGS["smoke"], data=TrifeaturesConfig(size=32, train_renders=1, train_pairs=100))
         >>> model, history = pretrain("Cross", tiny, trifeatures(tiny.data), "biased", progress=False)
         >>> len(history.loss)
@@ -356,20 +316,15 @@ def pretrain(
     device = train.images.pixels.device
     draws, order = stream(seed, _VIEWS, device=device), stream(seed, _ORDER)
     config = TrainConfig(
-        epochs=of.epochs,
-        lr=of.lr,
-        kernel_lr=of.kernel_lr,
-        weight_decay=of.weight_decay,
-        precision=setting.precision,
-        device=str(device),
-        progress=progress,
-    )
+        epochs=of.epochs, lr=of.lr, kernel_lr=of.kernel_lr, weight_decay=of.weight_decay,
+        precision=setting.precision, device=str(device), progress=progress,
+    )  # fmt: skip
 
     def step(model: nn.Module, batch: tuple[dict[str, Tensor], dict[str, Tensor]]) -> Tensor:
         x, y = batch
 
         def view(*, unique: bool = False) -> dict[str, Tensor]:
-            second = unique_views(of.augment) if unique else of.augment
+            second = replace(of.augment, crop_scale=(1.0, 1.0)) if unique else of.augment
             augments = zip(SIDES, (of.augment, second), strict=True)
             return {side: augment(x[side], generator=draws) for side, augment in augments}
 
@@ -405,7 +360,6 @@ def probe(
         ValueError: if a task, ``part`` or ``precision`` is unknown, or the part was not split off.
 
     Example:
-        >>> from comm_lite.worlds import trifeatures
         >>> smoke = SETTINGS["smoke"]
         >>> scores = probe(build("Cross", smoke, "unbiased"), trifeatures(smoke.data), ("R",))
         >>> scores["R"].chance
@@ -428,20 +382,14 @@ def probe(
 
     train_z, train_y = embed(model, data.train.batches(500), function=represent)
     test_z, test_y = embed(model, held_out.batches(500), function=represent)
+    items, train_items = held_out.combination().cpu(), data.train.combination().cpu()
     scores = {}
     for task in tasks:
         label, *weighted = task.split(", ")
         scores[task] = linear_probe(
-            train_z,
-            train_y[label],
-            test_z,
-            test_y[label],
-            items=held_out.combination().cpu(),
-            train_items=data.train.combination().cpu(),
-            Cs=STRENGTHS,
-            class_weight="balanced" if weighted else None,
-            seed=seed,
-        )
+            train_z, train_y[label], test_z, test_y[label], items=items, train_items=train_items, Cs=STRENGTHS,
+            class_weight="balanced" if weighted else None, seed=seed,
+        )  # fmt: skip
     return scores
 
 
@@ -489,8 +437,6 @@ def run(
         >>> sorted(run("Cross", brief, "biased", progress=False).scores)
         ['S', 'S, weighted']
     """
-    from comm_lite.worlds import trifeatures
-
     start = time.perf_counter()
     data = trifeatures(setting.data, seed=seed, device=device)
     model, history = pretrain(method, setting, data, pairs, seed=seed, progress=progress)

@@ -92,7 +92,7 @@ def test_validation_combinations_are_scored_only_where_they_were_split_off(data)
 
 
 def test_contradictions_name_both_fields():
-    with pytest.raises(ValueError, match=r"heads must divide dim, got heads=3 and dim=16; change one of the two"):
+    with pytest.raises(ValueError, match=r"heads must divide dim, got heads=3 and dim=16; choose for example heads=8"):
         Recipe(16, 1, 1e-3, heads=3)
     with pytest.raises(ValueError, match=r"batch=900 and train_pairs=800; change one of the two fields"):
         replace(TINY, batch=900)
