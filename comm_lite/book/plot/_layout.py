@@ -28,6 +28,14 @@ def above(text: str, entries: Iterable[str] = ()) -> int:
     return 24 + 20 * (finding(text)["text"].count("<br>") + 1) + 19 * -(-len(widths) // across)
 
 
+def look(
+    title: str, alt: str, height: int, *, left: int = 10, right: int = 10, top: int = 90, bottom: int = 10
+) -> dict:
+    r"""The layout of a figure: the finding on top, the figure in words, pixels of it and its margins, the legend."""
+    margin = {"l": left, "r": right, "t": top, "b": bottom}
+    return {"title": finding(title), "meta": {"alt": alt}, "height": height, "margin": margin, "legend": LEGEND}
+
+
 def same_names(what: str, got: Iterable[str], wanted: Iterable[str]) -> None:
     r"""Raise unless both are the same names, in any order."""
     got, wanted = list(got), list(wanted)

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from torch import Tensor
 
 from comm_lite import _check
-from comm_lite.book.plot._layout import finding
+from comm_lite.book.plot._layout import look
 from comm_lite.book.plot.frames import slider
 
 
@@ -70,29 +70,20 @@ def attention_map(
         cells = (100 * weights[step].detach().double().cpu()).tolist()
         figure = go.Figure(
             go.Heatmap(
-                x=tokens,
-                y=tokens,
+                x=tokens, y=tokens, colorscale="Cividis", zmin=0, zmax=top, hoverongaps=False,
                 z=[[None if share != share else round(share, 1) for share in row] for row in cells],  # NaN != NaN
-                colorscale="Cividis",
-                zmin=0,
-                zmax=top,
-                hoverongaps=False,
                 hovertemplate="%{y}<br>looks at %{x}<br>%{z:.1f} %<extra></extra>",
                 colorbar={"title": {"text": "%"}, "thickness": 10, "xpad": 2},
             )
-        )
+        )  # fmt: skip
         for edge in edges[1:-1]:
             figure.add_hline(y=edge - 0.5, line={"color": "#D55E00", "width": 1})
             figure.add_vline(x=edge - 0.5, line={"color": "#D55E00", "width": 1})
         ticks = {"tickvals": middles, "ticktext": list(parts), "showgrid": False, "type": "category"}
         return figure.update_layout(
-            title=finding(title),
-            meta={"alt": alt},
-            height=480,
-            margin={"l": 60, "r": 10, "t": 80, "b": 10},
+            **look(title, alt, 480, left=60, top=80),
             xaxis={**ticks, "tickangle": -90, "title": {"text": "token that is looked at"}},
             yaxis={**ticks, "title": {"text": "token that looks"}, "range": [len(tokens) - 0.5, -0.5]},
         )
 
-    steps = list(weights)
-    return slider(draw, steps if len(steps) > 1 else steps[0], name=name, start=start, below=100)
+    return slider(draw, list(weights), name=name, start=start, below=100)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import plotly.graph_objects as go
+import torch
 from plotly.subplots import make_subplots
 from torch import Tensor
 
 from comm_lite import _check
-from comm_lite.book.plot._layout import finding
+from comm_lite.book.plot._layout import look
 from comm_lite.book.plot.frames import slider
 
 
@@ -57,43 +57,28 @@ def contrastive_batch(
         _check.positive("temperature", tau)
         logs = [(given / tau).log_softmax(dim) for dim in (1, 0)]
         cost = -sum(log.diagonal().mean().item() for log in logs) / 2
-        found = [
-            int((log.argmax(dim).cpu().numpy() == np.arange(len(names))).sum())
-            for log, dim in zip(logs, (1, 0), strict=True)
-        ]
+        own = torch.arange(len(names))
+        found = [int((log.argmax(dim) == own).sum()) for log, dim in zip(logs, (1, 0), strict=True)]
         figure = make_subplots(
             1, 2, shared_yaxes=True, horizontal_spacing=0.05, subplot_titles=("along rows", "along columns")
         )
         for place, log in enumerate(logs, start=1):
             figure.add_heatmap(
-                z=log.exp().numpy().round(3).tolist(),
-                x=list(names),
-                y=list(names),
-                customdata=given.numpy().round(2).tolist(),
-                zmin=0,
-                zmax=1,
-                colorscale="Cividis",
-                showscale=place == 2,
-                colorbar={"title": {"text": "p"}, "thickness": 10, "xpad": 2},
+                x=list(names), y=list(names), z=log.exp().numpy().round(3).tolist(), row=1, col=place,
+                customdata=given.numpy().round(2).tolist(), zmin=0, zmax=1, colorscale="Cividis",
+                showscale=place == 2, colorbar={"title": {"text": "p"}, "thickness": 10, "xpad": 2},
                 hovertemplate="picture: %{y}<br>text: %{x}<br>cosine %{customdata:.2f}, p = %{z:.3f}<extra></extra>",
-                row=1,
-                col=place,
-            )
+            )  # fmt: skip
         figure.update_xaxes(tickangle=-90, title="text", tickfont={"size": 11})
         figure.update_yaxes(autorange="reversed", tickfont={"size": 11})
         figure.update_yaxes(title="picture", col=1)
         n = len(names)
-        return figure.update_layout(
-            title=finding(
-                f"τ = {tau:g}: {found[0]} of {n} pictures, {found[1]} of {n} texts find their partner ({cost:.2f} nats)"
-            ),
-            meta={
-                "alt": f"Two tables of probabilities, {n} pictures by {n} texts: along rows which text each picture "
-                "picks, along columns which picture each text picks. Warm, all cells are nearly equal; the colder, "
-                "the more of a row or column gathers in its highest cosine, right or wrong."
-            },
-            height=430,
-            margin={"l": 10, "r": 10, "t": 100, "b": 10},
+        title = f"τ = {tau:g}: {found[0]} of {n} pictures, {found[1]} of {n} texts find their partner ({cost:.2f} nats)"
+        alt = (
+            f"Two tables of probabilities, {n} pictures by {n} texts: along rows which text each picture picks, along "
+            "columns which picture each text picks. Warm, all cells are nearly equal; the colder, the more of a row or "
+            "column gathers in its highest cosine, right or wrong."
         )
+        return figure.update_layout(**look(title, alt, 430, top=100))
 
     return slider(draw, temperature, name="temperature", start=start, play=True, below=120)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import matplotlib.image
@@ -11,7 +12,7 @@ import plotly.graph_objects as go
 from torch import Tensor
 
 from comm_lite import _check
-from comm_lite.book.plot._layout import LEGEND, above, finding, with_slider
+from comm_lite.book.plot._layout import above, look, with_slider
 
 _SYMBOLS = ("circle", "diamond", "square", "cross", "x", "star")
 
@@ -66,23 +67,14 @@ def embedding_map(
         first = len(shown)
         shown += list(zip(at, texts, own, strict=False))
         figure.add_scatter(
-            name=name,
-            mode="markers",
-            x=[x for x, _ in at],
-            y=[y for _, y in at],
-            text=list(texts),
+            name=name, mode="markers", x=[x for x, _ in at], y=[y for _, y in at], text=list(texts),
             customdata=[str(first + k + 1) if k < len(own) else None for k in range(len(at))] if len(own) else None,
-            hovertemplate="%{text}<extra></extra>",
-            marker=marker | {"line": {"width": 0.5, "color": "#555555"}},
-        )
+            hovertemplate="%{text}<extra></extra>", marker=marker | {"line": {"width": 0.5, "color": "#555555"}},
+        )  # fmt: skip
     figure.update_layout(
-        title=finding(title),
-        meta={"alt": alt},
-        height=520,
-        margin={"l": 60, "r": 10, "t": above(title, groups), "b": 60},
+        **look(title, alt, 520, left=60, top=above(title, groups), bottom=60),
         xaxis={"title": {"text": "first principal axis"}, "zeroline": False},
         yaxis={"title": {"text": "second principal axis"}, "zeroline": False, "scaleanchor": "x"},
-        legend=LEGEND,
     )
     if pictures is not None:
         _check.known_keys("pictures", pictures, groups)
@@ -112,11 +104,9 @@ def _add_pictures(figure: go.Figure, shown: Sequence[tuple[list[float], str, Ten
         image = {**box, "sizex": 0.26, "sizey": 0.26, "source": _uri(picture)}
         note = {**box, "y": 0.72, "text": _lines(text, 15), "showarrow": False, "align": "right", "font": {"size": 12}}
         frame = go.Frame(
-            name=str(number),
-            data=[{"type": "scatter", "x": [x], "y": [y]}],
-            traces=[len(figure.data)],
+            name=str(number), data=[{"type": "scatter", "x": [x], "y": [y]}], traces=[len(figure.data)],
             layout={"images": [image], "annotations": [note]},
-        )
+        )  # fmt: skip
         figure.frames = [*figure.frames, frame]
     first = figure.frames[0]
     figure.add_scatter(
@@ -168,9 +158,8 @@ def search_results(
             x, y = place % across, -1.45 * (place // across)
             box = {"x": x, "y": y, "sizex": 0.8, "sizey": 0.8, "xref": "x", "yref": "y"}
             pictures.append({"source": _uri(images[row]), "xanchor": "center", "yanchor": "middle", **box})
-            lines = _lines(captions[row])
             note = {"x": x, "y": y - 0.45, "yanchor": "top", "showarrow": False, "font": {"size": 11}}
-            notes.append({**note, "text": lines})
+            notes.append({**note, "text": _lines(captions[row])})
         views[query] = {"images": pictures, "annotations": notes, "title.text": f"{title}: “{query}”"}
     first = next(iter(views.values()))
     buttons = [{"label": query, "method": "relayout", "args": [view]} for query, view in views.items()]
@@ -199,8 +188,4 @@ def _uri(image: Tensor) -> str:
 
 def _lines(text: str, width: int = 17) -> str:
     r"""Break a caption into short lines between words."""
-    lines = [""]
-    for word in text.split():
-        fits = len(lines[-1]) + len(word) < width
-        lines = [*lines[:-1], f"{lines[-1]} {word}".strip()] if fits else [*lines, word]
-    return "<br>".join(line for line in lines if line)
+    return "<br>".join(textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False))

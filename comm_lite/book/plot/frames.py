@@ -28,7 +28,7 @@ def slider(
 
     Args:
         draw: ``draw(value)`` returns the figure for one value: for all values the same traces, of the same kinds.
-        values: one number or text, which is simply drawn; or several, all different, one a step of the slider.
+        values: one number or text, or a list of one, which is simply drawn; or several that differ, a step each.
         name: what the slider sets; stands above it, before the value.
         start: the value that is shown first, one of ``values``; default: the one in the middle.
         unit: stands after the value.
@@ -57,6 +57,8 @@ def slider(
     if first not in steps:
         raise ValueError(f"start must be one of the values {steps}, got {first}; choose one of these")
     drawn = {step: draw(value) for step, value in zip(steps, values, strict=True)}
+    if len(drawn) == 1:
+        return drawn[first]
     figure = go.Figure(drawn[first])
     figure.frames = _frames(drawn)
     return with_slider(figure, first, name=name, unit=unit, play=play, below=below)

@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from comm_lite import _check
-from comm_lite.book.plot._layout import GREY, LEGEND, finding
+from comm_lite.book.plot._layout import GREY, look
 from comm_lite.book.plot.frames import slider
 from comm_lite.book.plot.style import COLOURS
 
@@ -100,10 +100,8 @@ def _moves(q: np.ndarray, k: np.ndarray, tau: float) -> tuple[np.ndarray, dict[s
 
 
 _TINTS = {"pull": COLOURS["R"], "push": COLOURS["Cross"], "sum": GREY, "keys' way": COLOURS["U2"]}
-_INSIDE = [
-    "middle left", "bottom left", "bottom center", "bottom right", "middle right", "top right", "top center",
-    "top left",
-]  # fmt: skip
+_SIDES = "middle left, bottom left, bottom center, bottom right, middle right, top right, top center, top left"
+_INSIDE = _SIDES.split(", ")
 
 
 def _circle(q: np.ndarray, k: np.ndarray, tau: float, moved: float | None) -> go.Figure:
@@ -116,51 +114,37 @@ def _circle(q: np.ndarray, k: np.ndarray, tau: float, moved: float | None) -> go
     )  # fmt: skip
     for name, rows, colour in (("own key", slice(1), COLOURS["R"]), ("negatives", slice(1, None), GREY)):
         octants = (np.degrees(np.arctan2(k[rows, 1], k[rows, 0])) / 45).round().astype(int) % 8
+        x, y = k[rows].round(3).T.tolist()
         figure.add_scatter(
-            name=name,
-            x=k[rows, 0].round(3).tolist(),
-            y=k[rows, 1].round(3).tolist(),
-            mode="markers+text",
-            text=[f"{chance:.2f}" for chance in p[rows]],
+            name=name, x=x, y=y, mode="markers+text", text=[f"{chance:.2f}" for chance in p[rows]],
             textposition=[_INSIDE[octant] for octant in octants],
             marker={"color": colour, "size": (10 + 22 * p[rows]).round(1).tolist()},
             hovertemplate="p = %{text}<extra>" + name + "</extra>",
-        )
+        )  # fmt: skip
     feet = [q * (1.1 + 0.12 * place) for place in range(3)]  # side by side, outside
     arrows = {name: [(foot, force)] for foot, (name, force) in zip(feet, of_query.items(), strict=True)}
     arrows["keys' way"] = list(zip(k, of_keys, strict=True))
     for name, of in arrows.items():
-        ends = [end for foot, force in of for end in (foot, foot + 0.8 * force, [None, None])][:-1]
+        drawn = [(foot.round(3).tolist(), (foot + 0.8 * force).round(3).tolist()) for foot, force in of]
+        x, y = zip(*[end for foot, tip in drawn for end in (foot, tip, (None, None))][:-1], strict=True)
+        tip = {"symbol": "arrow", "angleref": "previous", "color": _TINTS[name], "size": ([0, 13, 0] * len(of))[:-1]}
         figure.add_scatter(
-            name=name,
-            x=[end[0] if end[0] is None else round(float(end[0]), 3) for end in ends],
-            y=[end[1] if end[1] is None else round(float(end[1]), 3) for end in ends],
-            mode="lines+markers",
-            line={"color": _TINTS[name], "width": 3},
-            marker={
-                "symbol": "arrow",
-                "angleref": "previous",
-                "color": _TINTS[name],
-                "size": ([0, 13, 0] * len(of))[:-1],
-            },
+            name=name, x=x, y=y, mode="lines+markers", line={"color": _TINTS[name], "width": 3}, marker=tip,
             hoverinfo="name",
-        )
+        )  # fmt: skip
     figure.add_scatter(
         name="query", x=[round(float(q[0]), 3)], y=[round(float(q[1]), 3)], mode="markers", hoverinfo="name",
         marker={"symbol": "star", "size": 15, "color": "#222222", "line": {"color": "#ffffff", "width": 1}},
     )  # fmt: skip
     share = p[1:][(k[1:] @ q).argmax()] / p[1:].sum()
     where = f"τ = {tau:g}" if moved is None else f"{moved:g}°"
+    alt = (
+        "A circle with a query, its own key and negatives. One arrow pulls the query to its key, one pushes it away "
+        "from the negatives, a third is their sum; arrows at the keys show that the own key is pulled to the query and "
+        "negatives are pushed off. Warm, all negatives push alike; cold, only the nearest."
+    )
     return figure.update_layout(
-        title=finding(f"{where}: the nearest negative does {share:.0%} of the pushing"),
-        meta={
-            "alt": "A circle with a query, its own key and negatives. One arrow pulls the query to its key, one pushes "
-            "it away from the negatives, a third is their sum; arrows at the keys show that the own key is pulled "
-            "to the query and negatives are pushed off. Warm, all negatives push alike; cold, only the nearest."
-        },
-        height=520,
-        margin={"l": 10, "r": 10, "t": 120, "b": 10},
+        **look(f"{where}: the nearest negative does {share:.0%} of the pushing", alt, 520, top=120),
         xaxis={"range": [-1.35, 1.35], "visible": False},
         yaxis={"range": [-1.15, 1.45], "visible": False, "scaleanchor": "x"},
-        legend=LEGEND,
     )

@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from comm_lite import _check
-from comm_lite.book.plot._layout import GREY, LEGEND, above, finding, same_names
+from comm_lite.book.plot._layout import GREY, above, look, same_names
 from comm_lite.book.plot.frames import slider
 from comm_lite.book.plot.pid import ATOMS
 from comm_lite.book.plot.style import COLOURS
@@ -81,17 +81,12 @@ def mi_bounds(
                 line={"color": _TINTS[names.index(name)], "dash": "dash", "width": 1},
             )  # fmt: skip
         return figure.update_layout(
-            title=finding(title),
-            meta={"alt": alt},
-            height=440,
-            margin={"l": 50, "r": 10, "t": above(title, ["the truth", *names]), "b": 10},
+            **look(title, alt, 440, left=50, top=above(title, ["the truth", *names])),
             xaxis={"title": {"text": "true information (nats)"}, "range": ends},
             yaxis={"title": {"text": "estimate (nats)"}, "range": [-0.5, 1.25 * max(truths)]},
-            legend=LEGEND,
         )
 
-    whole = list(estimates)
-    return slider(draw, whole if len(whole) > 1 else whole[0], name="candidates N", start=start, play=True)
+    return slider(draw, list(estimates), name="candidates N", start=start, play=True)
 
 
 def mixture_probe(
@@ -155,32 +150,25 @@ def mixture_probe(
         for place, space in enumerate(spaces):
             bits = [np.asarray(found[step][space][task], dtype=float) for task in tasks]
             middle = np.array([of.mean() for of in bits])
+            reach = {"array": [of.max() for of in bits] - middle, "arrayminus": middle - [of.min() for of in bits]}
             colour = COLOURS.get(space, ("#222222", "#777777")[place % 2])
             edge = {"width": 1, "color": "#ffffff"}
             figure.add_scatter(
                 x=[k + 0.22 * (place - (len(spaces) - 1) / 2) for k in range(len(tasks))],
                 y=middle.round(4).tolist(), name=space, mode="markers",
                 marker={"symbol": _SYMBOLS[place % 6], "size": 11, "color": colour, "line": edge},
-                error_y={
-                    "array": [round(float(of.max() - m), 4) for of, m in zip(bits, middle, strict=True)],
-                    "arrayminus": [round(float(m - of.min()), 4) for of, m in zip(bits, middle, strict=True)],
-                    "color": COLOURS.get(space, GREY),
-                },
+                error_y={side: of.round(4).tolist() for side, of in reach.items()}
+                | {"color": COLOURS.get(space, GREY)},
                 hovertemplate=space + ": %{y:.2f} bits<extra></extra>",
             )  # fmt: skip
         return figure.update_layout(
             barmode="stack",
-            title=finding(title),
-            meta={"alt": alt},
-            height=430,
-            margin={"l": 50, "r": 10, "t": above(title, [*ATOMS, *spaces]), "b": 10},
+            **look(title, alt, 430, left=50, top=above(title, [*ATOMS, *spaces])),
             xaxis={"tickvals": list(range(len(tasks))), "ticktext": tasks, "showgrid": False, "zeroline": False},
             yaxis={"title": {"text": "bits about the task"}, "range": [-0.1, 1.1]},
-            legend=LEGEND,
         )
 
-    steps = list(atoms)
-    return slider(draw, steps if len(steps) > 1 else steps[0], name=name, unit=unit, start=start, play=True)
+    return slider(draw, list(atoms), name=name, unit=unit, start=start, play=True)
 
 
 def loss_terms(
@@ -234,14 +222,9 @@ def loss_terms(
             )  # fmt: skip
         text = f"{training}: ends at {', '.join(f'{term} {terms[training][term][-1]:.2f}' for term in names)} nats"
         return figure.update_layout(
-            title=finding(text),
-            meta={"alt": alt},
-            height=400,
-            margin={"l": 50, "r": 40, "t": above(text, ["a guess", *names]), "b": 10},
+            **look(text, alt, 400, left=50, right=40, top=above(text, ["a guess", *names])),
             xaxis={"title": {"text": "training steps"}},
             yaxis={"title": {"text": "term of the loss (nats)"}, "range": [0, 1.05 * top]},
-            legend=LEGEND,
         )
 
-    trainings = list(terms)
-    return slider(draw, trainings if len(trainings) > 1 else trainings[0], name=name, start=start)
+    return slider(draw, list(terms), name=name, start=start)

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from comm_lite import _check
-from comm_lite.book.plot._layout import BAR, LEGEND, finding, same_names
+from comm_lite.book.plot._layout import BAR, look, same_names
 from comm_lite.book.plot.frames import slider
 from comm_lite.book.plot.pid import ATOMS, atom_bars
 from comm_lite.book.plot.style import COLOURS
@@ -64,21 +64,11 @@ def gate_mixer(strengths: Mapping[str, float], *, positions: int | None = None) 
             {"label": f"{place:.2f}", "method": "restyle", "args": [{"x": [bits]}, [trace]]}
             for place, bits in zip(places, told, strict=True)
         ]
-        sliders.append(
-            {
-                "steps": steps,
-                "active": int(np.abs(places - strengths[atom]).argmin()),
-                "currentvalue": {"prefix": f"{_PARTS[atom]} ", "suffix": " bits", "font": {"size": 13}},
-                "x": 0.0 if trace % 2 == 0 else 0.54,
-                "len": 0.46,
-                "y": 0,
-                "pad": {"t": 60 + 85 * (trace // 2)},
-                "ticklen": 0,
-                "minorticklen": 0,
-                "font": {"size": 11, "color": COLOURS[atom]},
-                **BAR,
-            }
-        )
+        now = {"prefix": f"{_PARTS[atom]} ", "suffix": " bits", "font": {"size": 13}}
+        place = {"x": 0.54 * (trace % 2), "len": 0.46, "y": 0, "pad": {"t": 60 + 85 * (trace // 2)}}
+        look_of = {"ticklen": 0, "minorticklen": 0, "font": {"size": 11, "color": COLOURS[atom]}, **BAR}
+        active = int(np.abs(places - strengths[atom]).argmin())
+        sliders.append({"steps": steps, "active": active, "currentvalue": now, **place, **look_of})
     return figure.update_layout(sliders=sliders, height=520, margin_b=240)
 
 
@@ -141,19 +131,12 @@ def sensor_angle(
         figure.update_yaxes(range=[-0.25 * far, far], visible=False, scaleanchor="x", row=1)
         figure.update_xaxes(title="information about the plane (bits)", range=[0, 1.05 * most], row=2)
         figure.update_yaxes(autorange="reversed", showgrid=False, automargin=True, row=2)
-        redundant = [of["R"] for of in by.values()]
-        return figure.update_layout(
-            barmode="stack",
-            title=finding(
-                f"{angle:g} degrees: {redundant[0]:.2f} bits are redundant, MMI says {redundant[1]:.2f} at every angle"
-            ),
-            meta={
-                "alt": "Two arrows under an angle, two sensors of a plane, and two stacked bars of what they tell. As "
-                "they part, redundancy turns into unique information; by MMI, which compares amounts, it stays."
-            },
-            height=430,
-            margin={"l": 10, "r": 20, "t": 90, "b": 10},
-            legend=LEGEND,
+        pid, same = (of["R"] for of in by.values())
+        title = f"{angle:g} degrees: {pid:.2f} bits are redundant, MMI says {same:.2f} at every angle"
+        alt = (
+            "Two arrows under an angle, two sensors of a plane, and two stacked bars of what they tell. As they part, "
+            "redundancy turns into unique information; by MMI, which compares amounts, it stays."
         )
+        return figure.update_layout(barmode="stack", **look(title, alt, 430, right=20))
 
     return slider(draw, degrees, name="angle", unit="degrees", start=start, play=True)

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from numpy.typing import ArrayLike
 
 from comm_lite import _check
-from comm_lite.book.plot._layout import LEGEND, above, finding
+from comm_lite.book.plot._layout import above, look
 from comm_lite.book.plot.style import COLOURS
 
 ATOMS: dict[str, str] = {"R": "R", "U1": "U<sub>1</sub>", "U2": "U<sub>2</sub>", "S": "S"}
@@ -42,24 +42,15 @@ def atom_bars(rows: Mapping[str, Mapping[str, float]], *, title: str, alt: str, 
     figure = go.Figure()
     for atom, text in ATOMS.items():
         figure.add_bar(
-            name=text,
-            orientation="h",
-            y=list(rows),
-            x=[atoms[atom] for atoms in rows.values()],
-            marker_color=COLOURS[atom],
-            hovertemplate="%{y}: " + text + " = %{x:.3f} bits<extra></extra>",
-        )
-    figure.update_layout(
+            name=text, orientation="h", y=list(rows), x=[atoms[atom] for atoms in rows.values()],
+            marker_color=COLOURS[atom], hovertemplate="%{y}: " + text + " = %{x:.3f} bits<extra></extra>",
+        )  # fmt: skip
+    return figure.update_layout(
         barmode="relative",
-        title=finding(title),
-        meta={"alt": alt},
-        height=200 + 34 * len(rows),
-        margin={"l": 10, "r": 20, "t": above(title, ATOMS), "b": 20},
+        **look(title, alt, 200 + 34 * len(rows), right=20, top=above(title, ATOMS), bottom=20),
         xaxis={"title": {"text": "information about the label (bits)"}, "range": upto and [0, upto]},
         yaxis={"autorange": "reversed", "showgrid": False, "automargin": True},
-        legend=LEGEND,
     )
-    return figure
 
 
 def iq_contour(
@@ -91,27 +82,13 @@ def iq_contour(
         raise ValueError(f"bits must have {rows} rows of {columns} numbers, one row a value of y; transpose it")
     figure = go.Figure(
         go.Contour(
-            x=x,
-            y=y,
-            z=bits,
-            ncontours=24,
-            colorscale="Cividis",
-            contours={"coloring": "heatmap"},
-            line={"width": 0.5, "color": "rgba(255,255,255,0.6)"},
-            colorbar={"title": {"text": "bits"}},
+            x=x, y=y, z=bits, ncontours=24, colorscale="Cividis", contours={"coloring": "heatmap"},
+            line={"width": 0.5, "color": "rgba(255,255,255,0.6)"}, colorbar={"title": {"text": "bits"}},
             hovertemplate="q(0,0,0) = %{x:.3f}<br>q(0,0,1) = %{y:.3f}<br>%{z:.4f} bits<extra></extra>",
         )
-    )
+    )  # fmt: skip
     for (name, (across, up)), symbol in zip(points.items(), ("star", "circle", "diamond", "square"), strict=False):
         marker = {"symbol": symbol, "size": 13, "color": "#ffffff", "line": {"width": 2, "color": "#000000"}}
         figure.add_scatter(name=name, x=[across], y=[up], mode="markers", marker=marker, hovertemplate=name)
-    figure.update_layout(
-        title=finding(title),
-        meta={"alt": alt},
-        height=480,
-        margin={"l": 10, "r": 10, "t": 90, "b": 20},
-        xaxis={"title": {"text": "q(0, 0, y = 0)"}},
-        yaxis={"title": {"text": "q(0, 0, y = 1)"}},
-        legend=LEGEND,
-    )
-    return figure
+    axes = {"xaxis": {"title": {"text": "q(0, 0, y = 0)"}}, "yaxis": {"title": {"text": "q(0, 0, y = 1)"}}}
+    return figure.update_layout(**look(title, alt, 480, bottom=20), **axes)

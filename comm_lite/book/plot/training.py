@@ -128,55 +128,40 @@ def score_bars(
         _check.known_keys(f"scores[{method!r}]", of, chance)
     tasks, methods = list(chance), list(dict.fromkeys([*scores, *reference]))
     width = 0.8 / len(methods)
+    shifts = {method: (place - (len(methods) - 1) / 2) * width for place, method in enumerate(methods)}
     figure = go.Figure()
-    for place, method in enumerate(methods):
-        shift = (place - (len(methods) - 1) / 2) * width
+    for method, shift in shifts.items():
         own = [task for task in tasks if task in scores.get(method, {})]
         if own:
             value, low, high = zip(*(scores[method][task] for task in own), strict=True)
+            up = [h - v for h, v in zip(high, value, strict=True)]
+            down = [v - lo for lo, v in zip(low, value, strict=True)]
+            told = ", %{customdata[0]}: %{y:.1f} % [%{customdata[1]:.1f}, %{customdata[2]:.1f}]<extra></extra>"
             figure.add_bar(
-                name=method,
-                x=[tasks.index(task) + shift for task in own],
-                y=value,
-                width=width * 0.92,
-                marker_color=COLOURS.get(method),
-                customdata=list(zip(own, low, high, strict=True)),
-                hovertemplate=method
-                + ", %{customdata[0]}: %{y:.1f} % [%{customdata[1]:.1f}, %{customdata[2]:.1f}]<extra></extra>",
-                error_y={
-                    "type": "data",
-                    "array": [h - v for h, v in zip(high, value, strict=True)],
-                    "arrayminus": [v - lo for lo, v in zip(low, value, strict=True)],
-                    "color": "#888888",
-                },
-            )
+                name=method, x=[tasks.index(task) + shift for task in own], y=value, width=width * 0.92,
+                marker_color=COLOURS.get(method), customdata=list(zip(own, low, high, strict=True)),
+                error_y={"type": "data", "array": up, "arrayminus": down, "color": "#888888"},
+                hovertemplate=method + told,
+            )  # fmt: skip
     marks = [
-        (tasks.index(task) + (methods.index(method) - (len(methods) - 1) / 2) * width, value, f"{method}, {task}")
+        (tasks.index(task) + shifts[method], value, f"{method}, {task}")
         for method, of in reference.items()
         for task, value in of.items()
     ]
     if marks:
         x, y, text = zip(*marks, strict=True)
+        edge = {"width": 2, "color": COLOURS["paper"]}
         figure.add_scatter(
-            name="the paper",
-            x=x,
-            y=y,
-            text=text,
-            mode="markers",
-            marker={
-                "symbol": "diamond",
-                "size": 9,
-                "color": "#ffffff",
-                "line": {"width": 2, "color": COLOURS["paper"]},
-            },
+            name="the paper", x=x, y=y, text=text, mode="markers",
+            marker={"symbol": "diamond", "size": 9, "color": "#ffffff", "line": edge},
             hovertemplate="the paper, %{text}: %{y:.1f} %<extra></extra>",
-        )
+        )  # fmt: skip
     edges = [place for task in range(len(tasks)) for place in (task - 0.45, task + 0.45, None)]
     level = [value for task in tasks for value in (chance[task], chance[task], None)]
     figure.add_scatter(
         name="chance", x=edges, y=level, mode="lines", line={"color": "#888888", "dash": "dot"}, hoverinfo="skip"
     )
-    figure.update_layout(
+    return figure.update_layout(
         title={"text": title, "x": 0.01, "font": {"size": 16}},
         meta={"alt": alt},
         height=460,
@@ -186,4 +171,3 @@ def score_bars(
         yaxis={"title": {"text": "balanced accuracy of a linear probe (%)"}, "range": [0, 104]},
         legend={"orientation": "h", "y": -0.2},
     )
-    return figure
