@@ -115,6 +115,18 @@ def integers(name: str, value: Tensor) -> None:
         raise TypeError(f"{name} must hold integers, got {value.dtype}; call .long() first")
 
 
+def columns(name: str, value: Tensor, most: Iterable[int], meaning: str) -> None:
+    r"""Raise unless ``value`` holds integers (B, K), in column k from 0 to below ``most[k]``."""
+    below = torch.tensor(list(most))
+    shape(name, value, f"B {len(below)}")
+    integers(name, value)
+    if value.shape[1] != len(below) or bool((value < 0).any() or (value.cpu() >= below).any()):
+        raise ValueError(
+            f"{name} must have shape (B, {len(below)}) with columns below {below.tolist()}, "
+            f"got shape {tuple(value.shape)} with values {value.unique().tolist()!s:.60}; the columns are {meaning}"
+        )
+
+
 def images(value: Tensor) -> None:
     r"""Raise unless ``value`` holds images (B, 3, H, W) as floats."""
     shape("images", value, "B 3 H W")

@@ -58,7 +58,7 @@ PUBLIC = {
     "comm_lite.worlds": """
         COLOURS CaptionSplits CaptionsConfig Described GENRES Images MovieSplits Movies MoviesConfig NEGATIVES Pairs
         Phrase Planted PlantedConfig PlantedSplits RELATIONS SHAPES TEXTURES TRIPLE_SOURCES Trifeatures
-        TrifeaturesConfig TripleSplits Triples TriplesConfig WORDINGS combinations draw_posters
+        TrifeaturesConfig Triples TriplesConfig WORDINGS combinations draw_posters
         draw_scenes exact_atoms hard_negative latent_joint lay_out make_captions make_movies make_triples
         minimal_pairs pair_up planted_vectors render trifeatures triple_bits
     """,

@@ -56,6 +56,12 @@ def tall_sheet(masks: Tensor, oversample: int) -> Tensor:
     return F.avg_pool2d(masks.float()[:, None], oversample).reshape(1, 1, -1, masks.shape[-1] // oversample)
 
 
+def turned(points: Tensor, angle: Tensor) -> Tensor:
+    r"""Points (N, 2), y downward, as they are seen from a shape that is turned by ``angle`` (N,)."""
+    (x, y), cos, sin = points.unbind(1), angle.cos(), angle.sin()
+    return torch.stack([cos * x - sin * y, sin * x + cos * y], dim=1)
+
+
 def look_up(sheet: Tensor, picture: Tensor, angle: Tensor, shift: Tensor, size: int, scale: Tensor | float) -> Tensor:
     r"""Look pictures of a sheet up, each turned and shifted, as masks (B, 1, size, size) in [0, 1].
 

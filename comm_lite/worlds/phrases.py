@@ -62,16 +62,9 @@ class Phrase:
         shapes = shape + ("es" if shape.endswith("s") else "s")
         where = RELATIONS.index(self.relation) if self.relation else 0
         return WORDINGS[self.kind][self.wording].format(
-            a=named[0],
-            b=named[-1],
-            n=_NUMBERS[self.count - 1],
-            many=f"{colour} {shapes}",
-            colour=colour,
-            shape=shape,
-            shapes=shapes,
-            is_at=RELATIONS[where],
-            is_by=_SYNONYMS[where],
-        )
+            a=named[0], b=named[-1], n=_NUMBERS[self.count - 1], many=f"{colour} {shapes}", colour=colour, shape=shape,
+            shapes=shapes, is_at=RELATIONS[where], is_by=_SYNONYMS[where],
+        )  # fmt: skip
 
 
 def hard_negative(phrase: Phrase, kind: str) -> Phrase:

@@ -83,12 +83,14 @@ class Planted(Table):
 class PlantedSplits:
     r"""All splits of one set of vectors; they share the directions in which coins are shown."""
 
-    train: Planted
+    train: Table
     r"""For training, also of probes."""
-    validation: Planted
+    validation: Table
     r"""For choosing settings."""
-    test: Planted
+    test: Table
     r"""For scores."""
+    pretrain: Table | None = None
+    r"""For training a model without labels, where that has samples of its own: triples whose two coins fall alike."""
 
 
 def planted_vectors(config: PlantedConfig, *, seed: int = 0) -> PlantedSplits:
@@ -99,7 +101,7 @@ def planted_vectors(config: PlantedConfig, *, seed: int = 0) -> PlantedSplits:
         seed: a whole number of at least 0; biased and unbiased vectors of one seed show coins alike.
 
     Returns:
-        The splits. A sample is ``x = {"x1", "x2", ...}`` and ``y = {"R", "U1", "U2", ..., "S"}``.
+        `Planted` in three splits. A sample is ``x = {"x1", "x2", ...}`` and ``y = {"R", "U1", "U2", ..., "S"}``.
 
     Raises:
         TypeError: if ``seed`` is not a whole number.

@@ -63,15 +63,9 @@ def write_plots(settings: Tensor, told: Tensor, *, generator: torch.Generator) -
     """
     _check.shape("settings", settings, "B")
     _check.integers("settings", settings)
-    _check.shape("told", told, "B K")
-    _check.integers("told", told)
+    _check.columns("told", told, (2, 2, 2), "love, how it was filmed, somebody missing")
     _check.rows("told", told, len(settings))
     places = list(_PLACE.values())
-    if told.shape[1] != 3 or bool((told < 0).any() or (told > 1).any()):
-        raise ValueError(
-            f"told must have shape (B, 3) with values 0 or 1, got shape {tuple(told.shape)}; "
-            f"the columns are love, how it was filmed, somebody missing"
-        )
     if bool((settings < 0).any() or (settings >= len(places)).any()):
         raise ValueError(f"settings must lie in 0..{len(places) - 1}, got {settings.unique().tolist()}; see SETTINGS")
 

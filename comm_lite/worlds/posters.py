@@ -108,17 +108,10 @@ def draw_posters(scenes: Tensor, looks: Tensor, *, size: int = 48) -> Tensor:
         >>> draw_posters(torch.tensor([[0, 1, 0, 1]]), torch.full((1, LOOKS), 0.5), size=32).shape
         torch.Size([1, 3, 32, 32])
     """
-    _check.shape("scenes", scenes, "B 4")
-    _check.integers("scenes", scenes)
+    _check.columns("scenes", scenes, map(len, SCENE.values()), ", ".join(SCENE))
     _check.shape("looks", looks, "B D")
     _check.rows("looks", looks, len(scenes))
     _check.whole("size", size, least=16)
-    most = torch.tensor([len(values) for values in SCENE.values()])
-    if scenes.shape[1] != len(most) or bool((scenes < 0).any() or (scenes >= most).any()):
-        raise ValueError(
-            f"scenes must have shape (B, 4) with columns below {most.tolist()}, got shape {tuple(scenes.shape)}; "
-            f"the columns are {list(SCENE)}"
-        )
     if looks.shape[1] != LOOKS:
         raise ValueError(f"looks must have shape (B, {LOOKS}), got {tuple(looks.shape)}; draw them with torch.rand")
     parts = [_draw(s, u, size) for s, u in zip(scenes.split(128), looks.split(128), strict=True)]

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from comm_lite import _check
-from comm_lite.worlds._sheets import look_up, pixel_points, shape_masks, tall_sheet
+from comm_lite.worlds._sheets import look_up, pixel_points, shape_masks, tall_sheet, turned
 
 SHAPES = ("triangle", "square", "plus", "circle", "tee", "rhombus", "pentagon", "star", "fivesquare", "trapezoid")
 TEXTURES = ("solid", "stripes", "grid", "hexgrid", "dots", "noise", "triangles", "zigzags", "rain", "pluses")
@@ -98,13 +98,7 @@ def render(factors: Tensor, *, size: int = 64, texture_period: float = 10.0, gen
     Source: bimodal Trifeature of Dufumier et al. (ICLR 2025). Differs from the authors' code: angles are real numbers
     rather than whole degrees, and the shape keeps clear of the border.
     """
-    _check.shape("factors", factors, "B 3")
-    _check.integers("factors", factors)
-    if factors.shape[1] != 3 or factors.numel() and not (0 <= int(factors.min()) and int(factors.max()) <= 9):
-        raise ValueError(
-            f"factors must have shape (B, 3) with values in 0..9, got shape {tuple(factors.shape)} and values up to "
-            f"{factors.max().item() if factors.numel() else 'none'}; the columns are shape, texture and colour"
-        )
+    _check.columns("factors", factors, (10, 10, 10), "shape, texture and colour")
     _check.whole("size", size, least=16)
     _check.positive("texture_period", texture_period)
     device = generator.device
@@ -123,15 +117,8 @@ def render(factors: Tensor, *, size: int = 64, texture_period: float = 10.0, gen
         angle = (2 * draw[:, :2] - 1) * _TURN
         place = (2 * draw[:, 2:4] - 1) * (1 - _BOX * REACH)
         offset = (2 * draw[:, 4:] - 1) * (1 - math.sqrt(0.5))
-        turned = torch.stack(  # the place seen from the turned shape
-            [
-                angle[:, 0].cos() * place[:, 0] - angle[:, 0].sin() * place[:, 1],
-                angle[:, 0].sin() * place[:, 0] + angle[:, 0].cos() * place[:, 1],
-            ],
-            dim=1,
-        )
         zoom = 1 / (_BOX * REACH * 1.03)
-        mask = look_up(shapes, rows[:, 0], angle[:, 0], -turned * zoom, size, zoom)
+        mask = look_up(shapes, rows[:, 0], angle[:, 0], -turned(place, angle[:, 0]) * zoom, size, zoom)
         mask *= look_up(textures, rows[:, 1], angle[:, 1], offset, size, 0.5)
         colour = (palette[rows[:, 2]] - GREY)[:, :, None, None]
         images[start : start + 64] = torch.addcmul(torch.tensor(255 * GREY + 0.5, device=device), mask, 255 * colour)

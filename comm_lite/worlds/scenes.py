@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from comm_lite import _check
-from comm_lite.worlds._sheets import look_up, pixel_points, shape_masks, tall_sheet
+from comm_lite.worlds._sheets import look_up, pixel_points, shape_masks, tall_sheet, turned
 from comm_lite.worlds.render import COLOURS, GREY, REACH
 
 LARGEST = 0.5 / REACH
@@ -108,13 +108,9 @@ def draw_scenes(shape: Tensor, colour: Tensor, *, place: Tensor, box: Tensor, an
         _check.shape(name, value, "N M")
         _check.integers(name, value)
     _check.whole("size", size, least=16)
-    for name, value, wanted in (
-        ("colour", colour, shape.shape),
-        ("place", place, (*shape.shape, 2)),
-        ("box", box, shape.shape),
-        ("angle", angle, shape.shape),
-    ):
+    for name, value in {"colour": colour, "place": place, "box": box, "angle": angle}.items():
         _check.is_tensor(name, value)
+        wanted = (*shape.shape, 2) if name == "place" else shape.shape
         if value.shape != wanted:
             raise ValueError(
                 f"{name} must have shape {tuple(wanted)}, got {tuple(value.shape)}; give each object of shape one"
@@ -136,10 +132,8 @@ def draw_scenes(shape: Tensor, colour: Tensor, *, place: Tensor, box: Tensor, an
         part = slice(start, start + 64)
         rows, slots = there[part].nonzero(as_tuple=True)
         which = (rows + start, slots)
-        cos, sin = angle[which].cos(), angle[which].sin()
         zoom = 1 / (box[which] * reach)
-        x, y = (place[which] * zoom[:, None]).unbind(1)
-        shift = -torch.stack([cos * x - sin * y, sin * x + cos * y], dim=1)  # the place seen from the turned shape
+        shift = -turned(place[which] * zoom[:, None], angle[which])
         mask = look_up(sheet, shape[which], angle[which], shift, size, zoom)
         canvas = torch.full((len(there[part]), 3, size, size), GREY, device=device)
         canvas.index_add_(0, rows, mask * palette[colour[which]][:, :, None, None])

@@ -29,7 +29,7 @@ from torch import Tensor
 
 from comm_lite import _check
 from comm_lite.data.batches import Table, stream
-from comm_lite.worlds.planted import write_coins
+from comm_lite.worlds.planted import PlantedSplits, write_coins
 
 TRIPLE_SOURCES: dict[str, tuple[tuple[str, ...], ...]] = {
     "shared": (("image",), ("sound",), ("text",)),
@@ -106,21 +106,7 @@ class Triples(Table):
     r"""(N,) all coins, 0 or 1, by name; those of the synergy are ``first`` (image) and ``second`` (text)."""
 
 
-@dataclass(frozen=True)
-class TripleSplits:
-    r"""All splits of one set of triples; they share the directions in which coins are shown."""
-
-    pretrain: Triples
-    r"""For training a model without labels; the coins of the synergy fall alike."""
-    train: Triples
-    r"""Ordinary triples for training probes."""
-    validation: Triples
-    r"""Ordinary triples for choosing settings."""
-    test: Triples
-    r"""Ordinary triples for scores."""
-
-
-def make_triples(config: TriplesConfig, *, seed: int = 0) -> TripleSplits:
+def make_triples(config: TriplesConfig, *, seed: int = 0) -> PlantedSplits:
     r"""Toss the coins and write them into vectors, as `write_coins` does.
 
     Args:
@@ -128,7 +114,8 @@ def make_triples(config: TriplesConfig, *, seed: int = 0) -> TripleSplits:
         seed: a whole number of at least 0.
 
     Returns:
-        The splits. A sample is ``x = {"image", "sound", "text"}`` and ``y = {"shared", "pair", "unique", "synergy"}``.
+        `Triples` in four splits. A sample is ``x = {"image", "sound", "text"}`` and ``y = {"shared", "pair", "unique",
+        "synergy"}``.
 
     Raises:
         TypeError: if ``seed`` is not a whole number.
@@ -151,4 +138,4 @@ def make_triples(config: TriplesConfig, *, seed: int = 0) -> TripleSplits:
         x = write_coins(shown, config.width, config.signal, seed=seed, split=k)
         y = {task: coins[task] for task in ("shared", "pair", "unique")}
         splits[split] = Triples(x, {**y, "synergy": (coins["first"] == coins["second"]).long()}, coins)
-    return TripleSplits(**splits)
+    return PlantedSplits(**splits)
