@@ -110,19 +110,14 @@ def _views(crop: float, *, blur: float = 0.0, size: int | None = None) -> ImageA
     return ImageAugment(crop_scale=(crop, 1.0), blur_chance=blur, size=size)
 
 
-_SMALL = TrifeaturesConfig(size=48, train_renders=2, test_renders=2, train_pairs=1000, test_pairs=1000)
 _PAPER = Recipe(512, 100, 3e-4, heads=8, weight_decay=1e-4, augment=_views(0.08, blur=0.5))
 
 SETTINGS = {
     "smoke": Setting(
-        data=_SMALL,
+        data=TrifeaturesConfig(size=48, train_renders=2, test_renders=2, train_pairs=1000, test_pairs=1000),
         unbiased=Recipe(32, 3, 2e-3, 0.01, augment=_views(0.3)),
         biased=Recipe(32, 2, 2e-3, 0.01, deep_head=False, augment=_views(0.3)),
-        encoder=lambda: SmallCNN(width=8),
-        hidden=64,
-        out=32,
-        batch=50,
-        precision="float32",
+        encoder=lambda: SmallCNN(width=8), hidden=64, out=32, batch=50, precision="float32",
     ),
     "laptop": Setting(
         data=TrifeaturesConfig(),
@@ -136,13 +131,9 @@ SETTINGS = {
     ),
     "gpu": Setting(
         data=TrifeaturesConfig(size=224, texture_period=10.0, train_renders=3),
-        unbiased=_PAPER,
-        biased=_PAPER,
-        encoder=AlexNetFeatures,
-        out=256,
-        batch=64,
+        unbiased=_PAPER, biased=_PAPER, encoder=AlexNetFeatures, out=256, batch=64,
     ),
-}
+}  # fmt: skip
 """From seconds to the paper's scale: ``smoke`` shows that it runs, ``laptop`` is cut short for the book, ``budget``
 takes at most ten minutes a pre-training on two cores, ``gpu`` is the paper's setting."""
 
@@ -275,15 +266,9 @@ METHODS = {
 
 
 def pretrain(
-    method: str,
-    setting: Setting,
-    data: Trifeatures,
-    pairs: str,
-    *,
-    seed: int = 0,
-    progress: bool = True,
+    method: str, setting: Setting, data: Trifeatures, pairs: str, *, seed: int = 0, progress: bool = True,
     evaluate: Callable[[nn.Module], object] | None = None,
-) -> tuple[nn.Module, History]:
+) -> tuple[nn.Module, History]:  # fmt: skip
     r"""Train one method on one kind of pairs.
 
     Args:
@@ -335,14 +320,9 @@ def pretrain(
 
 
 def probe(
-    model: nn.Module,
-    data: Trifeatures,
-    tasks: Iterable[str],
-    *,
-    part: str = "test",
-    precision: str = "float32",
+    model: nn.Module, data: Trifeatures, tasks: Iterable[str], *, part: str = "test", precision: str = "float32",
     seed: int = 0,
-) -> dict[str, Score]:
+) -> dict[str, Score]:  # fmt: skip
     r"""Read tasks off a frozen model: trained on unbiased training pairs, scored on pairs of held-out combinations.
 
     Args:
@@ -406,15 +386,9 @@ class Run:
 
 
 def run(
-    method: str,
-    setting: Setting,
-    pairs: str,
-    *,
-    seed: int = 0,
-    device: str | torch.device = "cpu",
-    part: str = "test",
-    progress: bool = True,
-) -> Run:
+    method: str, setting: Setting, pairs: str, *, seed: int = 0, device: str | torch.device = "cpu",
+    part: str = "test", progress: bool = True,
+) -> Run:  # fmt: skip
     r"""Render, pre-train and probe once: a cell of the table of the controlled experiment.
 
     Args:

@@ -139,18 +139,15 @@ def _call(name: str, function: Callable[..., Any], inputs: Any, grad: bool) -> _
             value = {key: copied(f"{path}[{key!r}]" if path else str(key), item) for key, item in value.items()}
         elif isinstance(value, list | tuple):
             items = [copied(f"{path}[{i}]" if path else f"argument {i + 1}", v) for i, v in enumerate(value)]
-            value = (
-                value._make(items) if hasattr(value, "_make") else type(value)(items)
-            )  # a named tuple keeps its names
+            value = getattr(value, "_make", type(value))(items)  # a named tuple keeps its names
         return value
 
     arguments = copied("", inputs)
     result = function(**arguments) if isinstance(arguments, Mapping) else function(*arguments)
     values = dict(sorted(_flat("", result)))  # in one order, so that each value has the same weights in both
     if not values:
-        raise TypeError(
-            f"{name} must return a number, a tensor, or a dict or list of them, got {type(result).__name__}"
-        )
+        kind = type(result).__name__
+        raise TypeError(f"{name} must return a number, a tensor, or a dict or list of them, got {kind}")
     generator, total = torch.Generator().manual_seed(0), 0.0
     for value in values.values():
         parts = torch.view_as_real(value.resolve_conj()) if value.is_complex() else value

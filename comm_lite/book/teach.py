@@ -70,14 +70,11 @@ def _survives_glue(text: str) -> str:
 
 
 def _require_json(name: str, value: Any) -> None:
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            if not isinstance(key, str):
+    if isinstance(value, Mapping | list | tuple):
+        for key, item in value.items() if isinstance(value, Mapping) else enumerate(value):
+            if isinstance(value, Mapping) and not isinstance(key, str):
                 raise TypeError(f"keys of {name} must be strings, got {key!r}; write {str(key)!r}")
             _require_json(f"{name}[{key!r}]", item)
-    elif isinstance(value, list | tuple):
-        for index, item in enumerate(value):
-            _require_json(f"{name}[{index}]", item)
     elif isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{name} must be finite, got {value}; find where it came from before you record it")
     elif type(value) not in (bool, int, float, str):
@@ -187,8 +184,7 @@ def _check_injected():
     for index, cell in enumerate(cells):
         if cell.startswith("# Parameters"):
             known = set().union(*map(_assigned, cells[:index]))
-            unknown = sorted(_assigned(cell) - known)
-            if unknown:
+            if unknown := sorted(_assigned(cell) - known):
                 raise ValueError(f"unknown parameter {unknown}; this chapter takes {sorted(known)}")
 
 

@@ -76,7 +76,7 @@ def test_mean_and_interval_are_computed_from_the_runs():
         (FULL, {"seeds": (0, 1, True)}, TypeError, "seeds must be a tuple of ints"),
         (FULL, {"seeds": (0, 1.0, 2)}, TypeError, "seeds must be a tuple of ints"),
         (FULL, {"published": (99.9,)}, TypeError, "published must be a tuple of Publisheds"),
-        (FULL, {"ours": 99.9}, ValueError, r"interval must contain ours, got 99.9 and \(97.0, 99.5\); use"),
+        (FULL, {"ours": 99.9}, ValueError, r"must be mean, lowest and highest .*, got \(99.9, 97.0, 99.5\); use"),
         (FULL, {"interval": (0.0, 100.0)}, ValueError, "must be mean, lowest and highest of values, wanted"),
         (FULL, {"interval": None}, TypeError, r"interval must be a tuple \(low, high\), got None"),
         (FULL, {"interval": (97.0, "99.5")}, TypeError, "interval must be a number, got '99.5'"),

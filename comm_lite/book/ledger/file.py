@@ -110,13 +110,11 @@ def append(path: str | Path, row: Row) -> bool:
         >>> from comm_lite.book.ledger import Row
         >>> row = Row("CoMM, toy, R", "toy", "CoMM", "budget", "R", None, None, None, (), None, None, (), (), (), "%",
         ...     None, None, None, "python benchmarks/toy.py")
-        >>> row = row.measured({0: 99.0, 1: 98.0}, {0: 60.0, 1: 61.0}, device="CPU, 2 threads", commit="0123abc",
-        ...     date="2026-01-31")
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = Path(folder, "ledger.json")
         ...     _ = path.write_text("[]")
-        ...     print(append(path, row), append(path, row), read_ledger(path)[0].ours)
-        True False 98.5
+        ...     print(append(path, row), append(path, row), read_ledger(path)[0].claim)
+        True False CoMM, toy, R
     """
     if not isinstance(row, Row):
         raise TypeError(f"row must be a Row, got {type(row).__name__}; make one, or fill one in with Row.measured")

@@ -113,27 +113,17 @@ class Row:
             _number(name, getattr(self, name), optional=True)
         if self.paper is None and self.paper_spread is not None:
             raise ValueError(f"paper_spread must be None where paper is, got {self.paper_spread}; give both or neither")
-        for name, kinds in (
-            ("published", Published),
-            ("seeds", int),
-            ("values", int | float),
-            ("seconds", int | float),
-        ):
+        number = int | float
+        for name, kinds in {"published": Published, "seeds": int, "values": number, "seconds": number}.items():
             found = getattr(self, name)
-            fit = isinstance(found, tuple) and all(isinstance(v, kinds) and not isinstance(v, bool) for v in found)
-            if not fit:
+            if not isinstance(found, tuple) or any(isinstance(v, bool) or not isinstance(v, kinds) for v in found):
                 kind = getattr(kinds, "__name__", "number")
                 raise TypeError(f"{name} must be a tuple of {kind}s, got {found!r:.60}; pass a tuple")
-        if self.ours is None:
-            self._nothing_measured()
-        else:
-            self._all_measured()
-
-    def _nothing_measured(self) -> None:
-        named = ("interval", "seeds", "values", "seconds", "device", "commit", "date")
-        given = [name for name in named if getattr(self, name) not in (None, ())]
-        if given:
-            raise ValueError(f"ours must be given where {given[0]} is, got None for {self.claim!r}; use Row.measured")
+        if self.ours is not None:
+            return self._all_measured()
+        for name in ("interval", "seeds", "values", "seconds", "device", "commit", "date"):
+            if getattr(self, name) not in (None, ()):
+                raise ValueError(f"ours must be given where {name} is, got None for {self.claim!r}; use Row.measured")
 
     def _all_measured(self) -> None:
         sizes = {name: len(getattr(self, name)) for name in ("seeds", "values", "seconds")}
@@ -154,8 +144,6 @@ class Row:
         for value in self.interval:
             _number("interval", value)
         low, high = self.interval
-        if not low <= self.ours <= high:
-            raise ValueError(f"interval must contain ours, got {self.ours} and {self.interval}; use Row.measured")
         wanted = (_mean(self.values), min(self.values), max(self.values))
         if not all(math.isclose(a, b, abs_tol=1e-6) for a, b in zip((self.ours, low, high), wanted, strict=True)):
             raise ValueError(
@@ -171,15 +159,9 @@ class Row:
             raise ValueError(f"date must be a day of the calendar, got {self.date!r}; write YYYY-MM-DD") from error
 
     def measured(
-        self,
-        values: Mapping[int, float],
-        seconds: Mapping[int, float],
-        *,
-        device: str,
-        commit: str,
-        date: str,
+        self, values: Mapping[int, float], seconds: Mapping[int, float], *, device: str, commit: str, date: str,
         command: str | None = None,
-    ) -> Row:
+    ) -> Row:  # fmt: skip
         r"""Return the row with a measurement in it, the mean and the interval computed from the runs.
 
         Args:
@@ -195,22 +177,14 @@ class Row:
                 f"seconds must be given for the seeds of values, wanted {sorted(values)}, got {sorted(seconds)}; "
                 f"enter every run"
             )
-        seeds = tuple(values)
-        runs = tuple(values[seed] for seed in seeds)
-        for seed in seeds:
-            _number(f"values of seed {seed}", values[seed])
+        for seed, value in values.items():
+            _number(f"values of seed {seed}", value)
+        runs = tuple(values.values())
         return replace(
-            self,
-            ours=_mean(runs) if runs else None,
-            interval=(min(runs), max(runs)) if runs else None,
-            seeds=seeds,
-            values=runs,
-            seconds=tuple(seconds[seed] for seed in seeds),
-            device=device,
-            commit=commit,
-            date=date,
-            command=self.command if command is None else command,
-        )
+            self, ours=_mean(runs) if runs else None, interval=(min(runs), max(runs)) if runs else None,
+            seeds=tuple(values), values=runs, seconds=tuple(seconds[seed] for seed in values), device=device,
+            commit=commit, date=date, command=self.command if command is None else command,
+        )  # fmt: skip
 
 
 def _mean(values: tuple[float, ...]) -> float:
