@@ -17,24 +17,7 @@ from comm_lite.book.plot.style import COLOURS, use_style
 from comm_lite.book.plot.training import gallery, loss_curves, score_bars
 
 __all__ = [
-    "ATOMS",
-    "COLOURS",
-    "atom_bars",
-    "attention_map",
-    "contrastive_batch",
-    "embedding_map",
-    "explore",
-    "gallery",
-    "gate_mixer",
-    "infonce_gradient",
-    "iq_contour",
-    "loss_curves",
-    "loss_terms",
-    "mi_bounds",
-    "mixture_probe",
-    "score_bars",
-    "search_results",
-    "sensor_angle",
-    "slider",
-    "use_style",
-]
+    "ATOMS", "COLOURS", "atom_bars", "attention_map", "contrastive_batch", "embedding_map", "explore", "gallery",
+    "gate_mixer", "infonce_gradient", "iq_contour", "loss_curves", "loss_terms", "mi_bounds", "mixture_probe",
+    "score_bars", "search_results", "sensor_angle", "slider", "use_style",
+]  # fmt: skip

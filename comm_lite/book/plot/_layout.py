@@ -28,11 +28,9 @@ def above(text: str, entries: Iterable[str] = ()) -> int:
     return 24 + 20 * (finding(text)["text"].count("<br>") + 1) + 19 * -(-len(widths) // across)
 
 
-def look(
-    title: str, alt: str, height: int, *, left: int = 10, right: int = 10, top: int = 90, bottom: int = 10
-) -> dict:
-    r"""The layout of a figure: the finding on top, the figure in words, pixels of it and its margins, the legend."""
-    margin = {"l": left, "r": right, "t": top, "b": bottom}
+def look(title: str, alt: str, height: int, **margins: int) -> dict:
+    r"""The layout of a figure: finding on top, figure in words, height and margins (l, r, t, b) in pixels, legend."""
+    margin = {"l": 10, "r": 10, "t": 90, "b": 10} | margins
     return {"title": finding(title), "meta": {"alt": alt}, "height": height, "margin": margin, "legend": LEGEND}
 
 
@@ -45,30 +43,18 @@ def same_names(what: str, got: Iterable[str], wanted: Iterable[str]) -> None:
 
 def with_slider(figure: go.Figure, first: str, *, name: str, unit: str, play: bool, below: int) -> go.Figure:
     r"""Put a slider over the figure's frames below it, standing at the first one to be shown, and a button to run."""
-    steps = [frame.name for frame in figure.frames]
+    names = [frame.name for frame in figure.frames]
     height, beside = 90 + below, 56 if play else 0  # pixels
-    bar = _bar(steps, steps.index(first), f"{name}: ", unit and f" {unit}", below, beside)
+    go_to = {**_AT_ONCE, "frame": {"duration": 0, "redraw": True}}
+    steps = [{"label": step, "method": "animate", "args": [[step], go_to]} for step in names]
+    now = {"prefix": f"{name}: ", "suffix": unit and f" {unit}"}
+    place = {"pad": {"t": below, "l": beside}, "x": 0, "len": 1, "font": {"size": 12}, "tickcolor": GREY}
     return figure.update_layout(
         height=(figure.layout.height or 450) + height,
         margin_b=(figure.layout.margin.b or 0) + height,
-        sliders=[bar],
+        sliders=[{"steps": steps, "active": names.index(first), "currentvalue": now, **place, **BAR}],
         updatemenus=[*figure.layout.updatemenus, *([_button(below)] if play else [])],
     )
-
-
-def _bar(steps: list[str], active: int, prefix: str, suffix: str, below: int, beside: int) -> dict:
-    go_to = {**_AT_ONCE, "frame": {"duration": 0, "redraw": True}}
-    return {
-        "steps": [{"label": step, "method": "animate", "args": [[step], go_to]} for step in steps],
-        "active": active,
-        "currentvalue": {"prefix": prefix, "suffix": suffix},
-        "pad": {"t": below, "l": beside},
-        "x": 0,
-        "len": 1,
-        "font": {"size": 12},
-        "tickcolor": GREY,
-        **BAR,
-    }
 
 
 def _button(below: int) -> dict:

@@ -13,14 +13,9 @@ from comm_lite.book.plot.frames import slider
 
 
 def attention_map(
-    weights: Mapping[str, Tensor],
-    parts: Mapping[str, Sequence[str]],
-    *,
-    title: str,
-    alt: str,
-    name: str = "keep",
+    weights: Mapping[str, Tensor], parts: Mapping[str, Sequence[str]], *, title: str, alt: str, name: str = "keep",
     start: str | None = None,
-) -> go.Figure:
+) -> go.Figure:  # fmt: skip
     r"""Draw which token looks at which, in per cent of its attention; the slider chooses what is kept.
 
     Args:
@@ -81,7 +76,7 @@ def attention_map(
             figure.add_vline(x=edge - 0.5, line={"color": "#D55E00", "width": 1})
         ticks = {"tickvals": middles, "ticktext": list(parts), "showgrid": False, "type": "category"}
         return figure.update_layout(
-            **look(title, alt, 480, left=60, top=80),
+            **look(title, alt, 480, l=60, t=80),
             xaxis={**ticks, "tickangle": -90, "title": {"text": "token that is looked at"}},
             yaxis={**ticks, "title": {"text": "token that looks"}, "range": [len(tokens) - 0.5, -0.5]},
         )

@@ -79,6 +79,6 @@ def contrastive_batch(
             "columns which picture each text picks. Warm, all cells are nearly equal; the colder, the more of a row or "
             "column gathers in its highest cosine, right or wrong."
         )
-        return figure.update_layout(**look(title, alt, 430, top=100))
+        return figure.update_layout(**look(title, alt, 430, t=100))
 
     return slider(draw, temperature, name="temperature", start=start, play=True, below=120)

@@ -15,6 +15,7 @@ from comm_lite import _check
 from comm_lite.book.plot._layout import above, look, with_slider
 
 _SYMBOLS = ("circle", "diamond", "square", "cross", "x", "star")
+_EDGE = {"width": 0.5, "color": "#555555"}
 
 
 def embedding_map(
@@ -61,7 +62,7 @@ def embedding_map(
         if points.shape[1] != 2:
             raise ValueError(f"groups[{name!r}] must be (N, 2), got shape {tuple(points.shape)}; project it to a plane")
         _check.rows(f"groups[{name!r}]", points, len(texts))
-        marker = {"color": colours[name], "symbol": _SYMBOLS[place % len(_SYMBOLS)], "size": 7}
+        marker = {"color": colours[name], "symbol": _SYMBOLS[place % len(_SYMBOLS)], "size": 7, "line": _EDGE}
         at = [[round(value, 4) for value in point] for point in points.tolist()]
         own = _pictures(name, pictures or {}, len(at))
         first = len(shown)
@@ -69,10 +70,10 @@ def embedding_map(
         figure.add_scatter(
             name=name, mode="markers", x=[x for x, _ in at], y=[y for _, y in at], text=list(texts),
             customdata=[str(first + k + 1) if k < len(own) else None for k in range(len(at))] if len(own) else None,
-            hovertemplate="%{text}<extra></extra>", marker=marker | {"line": {"width": 0.5, "color": "#555555"}},
+            hovertemplate="%{text}<extra></extra>", marker=marker,
         )  # fmt: skip
     figure.update_layout(
-        **look(title, alt, 520, left=60, top=above(title, groups), bottom=60),
+        **look(title, alt, 520, l=60, t=above(title, groups), b=60),
         xaxis={"title": {"text": "first principal axis"}, "zeroline": False},
         yaxis={"title": {"text": "second principal axis"}, "zeroline": False, "scaleanchor": "x"},
     )

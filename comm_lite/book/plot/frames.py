@@ -53,12 +53,12 @@ def slider(
     steps = [_name(value) for value in values]
     if not steps or len(set(steps)) < len(steps):
         raise ValueError(f"values must be one or more that differ, got {steps}; drop those that are there twice")
+    if len(steps) == 1:
+        return draw(*values)
     first = steps[len(steps) // 2] if start is None else _name(start)
     if first not in steps:
         raise ValueError(f"start must be one of the values {steps}, got {first}; choose one of these")
     drawn = {step: draw(value) for step, value in zip(steps, values, strict=True)}
-    if len(drawn) == 1:
-        return drawn[first]
     figure = go.Figure(drawn[first])
     figure.frames = _frames(drawn)
     return with_slider(figure, first, name=name, unit=unit, play=play, below=below)
@@ -80,19 +80,16 @@ def _frames(drawn: dict[str, go.Figure]) -> list[go.Frame]:
                 f"{step}; draw an empty trace where there is nothing to show"
             )
     moving = _differing("layout", {step: of["layout"] for step, of in plain.items()}) - {"meta"}
-    traces = [
-        _differing(f"trace {k}", {step: of["data"][k] for step, of in plain.items()}) for k in range(len(kinds[first]))
-    ]
+    rows = {f"trace {k}": {step: of["data"][k] for step, of in plain.items()} for k in range(len(kinds[first]))}
+    traces = [_differing(name, row) for name, row in rows.items()]
     places = [k for k, keys in enumerate(traces) if keys]
     return [
         go.Frame(
-            name=step,
-            traces=places,
+            name=step, traces=places, layout={key: of["layout"][key] for key in sorted(moving)},
             data=[{"type": kinds[step][k]} | {key: of["data"][k][key] for key in sorted(traces[k])} for k in places],
-            layout={key: of["layout"][key] for key in sorted(moving)},
         )
         for step, of in plain.items()
-    ]
+    ]  # fmt: skip
 
 
 def _differing(what: str, drawings: dict[str, dict]) -> set[str]:

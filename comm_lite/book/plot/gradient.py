@@ -15,13 +15,9 @@ from comm_lite.book.plot.style import COLOURS
 
 
 def infonce_gradient(
-    query: float,
-    keys: Sequence[float],
-    temperature: float | Sequence[float],
-    *,
-    negative: float | Sequence[float] | None = None,
-    start: float | None = None,
-) -> go.Figure:
+    query: float, keys: Sequence[float], temperature: float | Sequence[float], *,
+    negative: float | Sequence[float] | None = None, start: float | None = None,
+) -> go.Figure:  # fmt: skip
     r"""Show on a circle where InfoNCE pulls and pushes a query and its keys, as the temperature or a negative moves.
 
     With unit arrows :math:`\hat q`, :math:`\hat k_j`, the own key 0 and the softmax :math:`p`, a step of descent moves
@@ -144,7 +140,7 @@ def _circle(q: np.ndarray, k: np.ndarray, tau: float, moved: float | None) -> go
         "negatives are pushed off. Warm, all negatives push alike; cold, only the nearest."
     )
     return figure.update_layout(
-        **look(f"{where}: the nearest negative does {share:.0%} of the pushing", alt, 520, top=120),
+        **look(f"{where}: the nearest negative does {share:.0%} of the pushing", alt, 520, t=120),
         xaxis={"range": [-1.35, 1.35], "visible": False},
         yaxis={"range": [-1.15, 1.45], "visible": False, "scaleanchor": "x"},
     )

@@ -11,22 +11,16 @@ from comm_lite import _check
 from comm_lite.book.plot._layout import GREY, above, look, same_names
 from comm_lite.book.plot.frames import slider
 from comm_lite.book.plot.pid import ATOMS
-from comm_lite.book.plot.style import COLOURS
+from comm_lite.book.plot.style import COLOURS, CYCLE
 
-_TINTS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _SYMBOLS = ("circle", "diamond", "square", "x", "triangle-up", "cross")
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 
 
 def mi_bounds(
-    estimates: Mapping[int, Mapping[str, tuple[Sequence[float], Sequence[float]]]],
-    truths: Sequence[float],
-    *,
-    title: str,
-    alt: str,
-    ceilings: Mapping[int, Mapping[str, float]] | None = None,
-    start: int | None = None,
-) -> go.Figure:
+    estimates: Mapping[int, Mapping[str, tuple[Sequence[float], Sequence[float]]]], truths: Sequence[float], *,
+    title: str, alt: str, ceilings: Mapping[int, Mapping[str, float]] | None = None, start: int | None = None,
+) -> go.Figure:  # fmt: skip
     r"""Draw estimates of mutual information against the true one; the slider sets the number of candidates N.
 
     Args:
@@ -57,9 +51,9 @@ def mi_bounds(
     for n, of in estimates.items():
         _check.whole("N", n, least=2)
         same_names(f"estimates[{n}]", of, names)
-        if not 0 < len(names) <= len(_TINTS) or any(len(v) != len(truths) for pair in of.values() for v in pair):
+        if not 0 < len(names) <= len(CYCLE) or any(len(v) != len(truths) for pair in of.values() for v in pair):
             raise ValueError(
-                f"estimates[{n}] must hold up to {len(_TINTS)} names with {len(truths)} means and deviations each, as "
+                f"estimates[{n}] must hold up to {len(CYCLE)} names with {len(truths)} means and deviations each, as "
                 f"many as truths, got { ({name: [len(v) for v in pair] for name, pair in of.items()}) }; measure all"
             )
     ends = [0.0, 1.04 * max(truths)]
@@ -70,18 +64,18 @@ def mi_bounds(
         for place, name in enumerate(names):
             mean, deviation = (np.round(np.asarray(v, dtype=float), 3).tolist() for v in estimates[n][name])
             figure.add_scatter(
-                x=list(truths), y=mean, name=name, mode="lines+markers", line={"color": _TINTS[place]},
-                marker={"symbol": _SYMBOLS[place], "size": 8}, error_y={"array": deviation, "color": _TINTS[place]},
+                x=list(truths), y=mean, name=name, mode="lines+markers", line={"color": CYCLE[place]},
+                marker={"symbol": _SYMBOLS[place], "size": 8}, error_y={"array": deviation, "color": CYCLE[place]},
                 hovertemplate="truth %{x:.1f}, " + name + " %{y:.2f} nats<extra></extra>",
             )  # fmt: skip
         for name, level in ceilings[n].items():
             _check.one_of(f"a name of ceilings[{n}]", name, names)
             figure.add_scatter(
                 x=ends, y=[round(level, 3)] * 2, mode="lines", showlegend=False, hoverinfo="skip",
-                line={"color": _TINTS[names.index(name)], "dash": "dash", "width": 1},
+                line={"color": CYCLE[names.index(name)], "dash": "dash", "width": 1},
             )  # fmt: skip
         return figure.update_layout(
-            **look(title, alt, 440, left=50, top=above(title, ["the truth", *names])),
+            **look(title, alt, 440, l=50, t=above(title, ["the truth", *names])),
             xaxis={"title": {"text": "true information (nats)"}, "range": ends},
             yaxis={"title": {"text": "estimate (nats)"}, "range": [-0.5, 1.25 * max(truths)]},
         )
@@ -92,13 +86,8 @@ def mi_bounds(
 def mixture_probe(
     atoms: Mapping[str, Mapping[str, Mapping[str, float]]],
     found: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]],
-    *,
-    name: str,
-    title: str,
-    alt: str,
-    unit: str = "bits",
-    start: str | None = None,
-) -> go.Figure:
+    *, name: str, title: str, alt: str, start: str | None = None,
+) -> go.Figure:  # fmt: skip
     r"""Draw what each task holds, as stacked atoms, and what can be read from each space; a slider turns the mixture.
 
     Args:
@@ -108,7 +97,6 @@ def mixture_probe(
         name: what the slider turns.
         title: the finding.
         alt: the figure in words, for readers who listen to the page.
-        unit: of the slider.
         start: the step that is shown first.
 
     Returns:
@@ -163,17 +151,17 @@ def mixture_probe(
             )  # fmt: skip
         return figure.update_layout(
             barmode="stack",
-            **look(title, alt, 430, left=50, top=above(title, [*ATOMS, *spaces])),
+            **look(title, alt, 430, l=50, t=above(title, [*ATOMS, *spaces])),
             xaxis={"tickvals": list(range(len(tasks))), "ticktext": tasks, "showgrid": False, "zeroline": False},
             yaxis={"title": {"text": "bits about the task"}, "range": [-0.1, 1.1]},
         )
 
-    return slider(draw, list(atoms), name=name, unit=unit, start=start, play=True)
+    return slider(draw, list(atoms), name=name, unit="bits", start=start, play=True)
 
 
 def loss_terms(
     terms: Mapping[str, Mapping[str, Sequence[float]]], at: Sequence[float], *, guess: float, alt: str,
-    name: str = "trained", start: str | None = None,
+    start: str | None = None,
 ) -> go.Figure:  # fmt: skip
     r"""Draw each term of a loss over the training; the slider chooses among trainings.
 
@@ -183,7 +171,6 @@ def loss_terms(
         at: training steps at which the terms were measured, rising.
         guess: what a guess costs, in nats, :math:`\log(2N - 1)` for each term of CoMM with N samples; a dotted line.
         alt: the figure in words, for readers who listen to the page.
-        name: what the slider sets.
         start: the training that is shown first.
 
     Returns:
@@ -203,9 +190,9 @@ def loss_terms(
     names = list(next(iter(terms.values())))
     for training, of in terms.items():
         same_names(f"terms[{training!r}]", of, names)
-        if not 0 < len(names) <= len(_TINTS) or len(at) == 0 or any(len(values) != len(at) for values in of.values()):
+        if not 0 < len(names) <= len(CYCLE) or len(at) == 0 or any(len(values) != len(at) for values in of.values()):
             raise ValueError(
-                f"terms[{training!r}] must hold up to {len(_TINTS)} terms with {len(at)} numbers each, as many as at, "
+                f"terms[{training!r}] must hold up to {len(CYCLE)} terms with {len(at)} numbers each, as many as at, "
                 f"got { ({term: len(values) for term, values in of.items()}) }; measure all terms at each step"
             )
     top = max(guess, *(max(values) for of in terms.values() for values in of.values()))
@@ -217,14 +204,14 @@ def loss_terms(
         for place, term in enumerate(names):
             figure.add_scatter(
                 x=list(at), y=[round(float(v), 3) for v in terms[training][term]], name=term, mode="lines",
-                line={"color": _TINTS[place], "dash": _DASHES[place], "width": 3},
+                line={"color": CYCLE[place], "dash": _DASHES[place], "width": 3},
                 hovertemplate="step %{x}: " + term + " %{y:.2f} nats<extra></extra>",
             )  # fmt: skip
         text = f"{training}: ends at {', '.join(f'{term} {terms[training][term][-1]:.2f}' for term in names)} nats"
         return figure.update_layout(
-            **look(text, alt, 400, left=50, right=40, top=above(text, ["a guess", *names])),
+            **look(text, alt, 400, l=50, r=40, t=above(text, ["a guess", *names])),
             xaxis={"title": {"text": "training steps"}},
             yaxis={"title": {"text": "term of the loss (nats)"}, "range": [0, 1.05 * top]},
         )
 
-    return slider(draw, list(terms), name=name, start=start)
+    return slider(draw, list(terms), name="trained", start=start)

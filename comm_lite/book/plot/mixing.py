@@ -137,6 +137,6 @@ def sensor_angle(
             "Two arrows under an angle, two sensors of a plane, and two stacked bars of what they tell. As they part, "
             "redundancy turns into unique information; by MMI, which compares amounts, it stays."
         )
-        return figure.update_layout(barmode="stack", **look(title, alt, 430, right=20))
+        return figure.update_layout(barmode="stack", **look(title, alt, 430, r=20))
 
     return slider(draw, degrees, name="angle", unit="degrees", start=start, play=True)

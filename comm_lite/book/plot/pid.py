@@ -47,7 +47,7 @@ def atom_bars(rows: Mapping[str, Mapping[str, float]], *, title: str, alt: str, 
         )  # fmt: skip
     return figure.update_layout(
         barmode="relative",
-        **look(title, alt, 200 + 34 * len(rows), right=20, top=above(title, ATOMS), bottom=20),
+        **look(title, alt, 200 + 34 * len(rows), r=20, t=above(title, ATOMS), b=20),
         xaxis={"title": {"text": "information about the label (bits)"}, "range": upto and [0, upto]},
         yaxis={"autorange": "reversed", "showgrid": False, "automargin": True},
     )
@@ -91,4 +91,4 @@ def iq_contour(
         marker = {"symbol": symbol, "size": 13, "color": "#ffffff", "line": {"width": 2, "color": "#000000"}}
         figure.add_scatter(name=name, x=[across], y=[up], mode="markers", marker=marker, hovertemplate=name)
     axes = {"xaxis": {"title": {"text": "q(0, 0, y = 0)"}}, "yaxis": {"title": {"text": "q(0, 0, y = 1)"}}}
-    return figure.update_layout(**look(title, alt, 480, bottom=20), **axes)
+    return figure.update_layout(**look(title, alt, 480, b=20), **axes)

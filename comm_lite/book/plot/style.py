@@ -29,12 +29,12 @@ COLOURS: dict[str, str] = {
 }
 # The kinds of traces that the book's pages can draw: tools/vendor_assets.py leaves the others out of plotly.js.
 TRACES = ("scatter", "bar", "heatmap", "contour")
-_CYCLE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
+CYCLE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
 
 _MATPLOTLIB = {
     "axes.axisbelow": True,
     "axes.grid": True,
-    "axes.prop_cycle": matplotlib.cycler(color=_CYCLE),
+    "axes.prop_cycle": matplotlib.cycler(color=CYCLE),
     "axes.spines.right": False,
     "axes.spines.top": False,
     "axes.titlelocation": "left",
@@ -101,7 +101,7 @@ def use_style() -> None:
     """
     matplotlib.rcParams.update(_MATPLOTLIB)
     template = copy.deepcopy(plotly.io.templates["plotly_white"])  # the one of Plotly stays as it is
-    plotly.io.templates["comm_lite"] = template.update(layout={"colorway": _CYCLE, "font": {"size": 14}})
+    plotly.io.templates["comm_lite"] = template.update(layout={"colorway": CYCLE, "font": {"size": 14}})
     plotly.io.templates.default = "comm_lite"
     plotly.io.renderers["comm_lite"] = _RENDERER
     plotly.io.renderers.default = "comm_lite"
