@@ -115,14 +115,9 @@ class Pairs(Rows):
 
 
 def pair_up(
-    images: Images,
-    count: int | None,
-    *,
-    mapping: Tensor,
-    biased: bool = False,
-    self_pairs: bool = False,
+    images: Images, count: int | None, *, mapping: Tensor, biased: bool = False, self_pairs: bool = False,
     generator: torch.Generator,
-) -> Pairs:
+) -> Pairs:  # fmt: skip
     r"""Draw pairs of images that share their shape, without replacement and all equally likely.
 
     Args:

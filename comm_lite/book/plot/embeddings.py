@@ -19,13 +19,9 @@ _EDGE = {"width": 0.5, "color": "#555555"}
 
 
 def embedding_map(
-    groups: Mapping[str, tuple[Tensor, Sequence[str]]],
-    *,
-    colours: Mapping[str, str],
-    title: str,
-    alt: str,
+    groups: Mapping[str, tuple[Tensor, Sequence[str]]], *, colours: Mapping[str, str], title: str, alt: str,
     pictures: Mapping[str, Tensor] | None = None,
-) -> go.Figure:
+) -> go.Figure:  # fmt: skip
     r"""Draw embeddings in the plane, one colour a group; a group can be switched off in the legend.
 
     With ``pictures``, pointing at a point shows its picture in the page; a slider does so too, also where nothing can

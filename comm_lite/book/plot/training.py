@@ -80,9 +80,8 @@ def loss_curves(losses: Mapping[str, Sequence[float]], *, title: str) -> Figure:
     for axis, method in zip(axes[0], methods, strict=True):
         own = {name: values for name, values in losses.items() if name.split(", ")[0] == method}
         for line, (name, values) in zip(("-", "--", ":", "-."), own.items(), strict=False):
-            run = name.partition(", ")[2] or method
-            colour = COLOURS.get(method)
-            axis.plot(range(1, len(values) + 1), values, line, color=colour, label=run, marker=".", markersize=4)
+            look = {"color": COLOURS.get(method), "label": name.partition(", ")[2] or method}
+            axis.plot(range(1, len(values) + 1), values, line, marker=".", markersize=4, **look)
         axis.set_title(method, fontsize=10)
         axis.set_xlabel("epoch")
         axis.legend(fontsize=8)
@@ -93,13 +92,9 @@ def loss_curves(losses: Mapping[str, Sequence[float]], *, title: str) -> Figure:
 
 
 def score_bars(
-    scores: Mapping[str, Mapping[str, tuple[float, float, float]]],
-    *,
-    chance: Mapping[str, float],
-    reference: Mapping[str, Mapping[str, float]],
-    title: str,
-    alt: str,
-) -> go.Figure:
+    scores: Mapping[str, Mapping[str, tuple[float, float, float]]], *, chance: Mapping[str, float],
+    reference: Mapping[str, Mapping[str, float]], title: str, alt: str,
+) -> go.Figure:  # fmt: skip
     r"""Draw what each method reached on each task, with intervals, beside what a paper reports.
 
     Args:
