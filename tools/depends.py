@@ -96,7 +96,8 @@ class Package:
                 if isinstance(node, ast.ImportFrom) and not node.level and node.names[0].name != "*":
                     names |= {each.asname or each.name: (node.module, each.name) for each in node.names}
                 elif not isinstance(node, ast.Pass):
-                    only &= isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in ("__all__", "__version__")
+                    targets = getattr(node, "targets", [getattr(node, "target", None)])  # = and +=
+                    only &= all(isinstance(of, ast.Name) and of.id in ("__all__", "__version__") for of in targets)
             if only:
                 found[module] = names
         return found
